@@ -1,0 +1,22 @@
+//! Meta's formats and our values, in both directions. Pure: nothing here reads
+//! a clock, logs, or does I/O.
+//!
+//! * [`raw`]: JSON read as text that keeps its spelling
+//! * [`notification`]: one POST becomes the events to be stored
+//! * [`event`], [`message`], [`status`]: the typed view of a stored event
+//! * [`outgoing`]: a Cloud API message object on its way out
+//! * [`compose`]: messages to send, put together in Rust
+//! * [`validate`]: what can be known to be wrong with a message before it is sent
+//! * [`signature`]: `X-Hub-Signature-256` and Standard Webhooks
+//! * [`sample`]: notifications as Meta would send them, for trying and testing
+
+pub mod compose;
+pub mod event;
+pub mod message;
+pub mod notification;
+pub mod outgoing;
+pub mod raw;
+pub mod sample;
+pub mod signature;
+pub mod status;
+pub mod validate;
