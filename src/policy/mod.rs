@@ -1,0 +1,16 @@
+//! What to do, decided from facts and the time: (facts, now) → decision. Pure:
+//! no clock, no I/O, no logging. Times are Unix milliseconds unless their name
+//! says otherwise; luck comes in as a number in `0.0..1.0`.
+//!
+//! * [`verdict`]: what a Graph answer means for the message and its lane
+//! * [`retry`]: when to try again
+//! * [`pacing`]: how fast Meta lets us send
+//! * [`breaker`]: when to stop trying for everybody
+//! * [`ladder`]: what a status does to a message's state
+
+pub mod breaker;
+pub mod codes;
+pub mod ladder;
+pub mod pacing;
+pub mod retry;
+pub mod verdict;
