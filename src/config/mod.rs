@@ -1,0 +1,579 @@
+//! Settings: where they come from, what they mean, and what is wrong with them.
+//!
+//! Every setting stands once in [`table::SETTINGS`]; help texts, `.env.example`
+//! and the checks come from there. A value comes from the environment, then
+//! from `.env` in the working folder, then, for a secret, from the file named
+//! by `NAME_FILE` and from systemd's credentials. All mistakes are found at
+//! once, each with its mend.
+
+mod sources;
+pub mod table;
+
+pub use sources::Sources;
+
+use crate::policy::pacing::Rate;
+use crate::wire::signature::{HubKeys, StandardKey};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A value that must not be shown: `Debug` hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret value.
+    pub fn new(value: impl Into<String>) -> Secret {
+        Secret(value.into())
+    }
+
+    /// The value itself, for the one place that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+/// One mistake in the settings: what is wrong, and how to mend it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem(pub String);
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An address to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// An IP address and port; port 0 takes any free one.
+    Tcp(SocketAddr),
+    /// A Unix socket's path.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Listen::Tcp(address) => write!(f, "{address}"),
+            Listen::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// What becomes of a message when Graph's answer was lost and no status came
+/// within the reconcile window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnUnknown {
+    /// Send it again: it may arrive twice.
+    Resend,
+    /// Keep it for the operator: it may not arrive.
+    Hold,
+}
+
+/// Access tokens for Graph: one for all numbers, and one for a single number
+/// where it has its own.
+#[derive(Clone, Debug, Default)]
+pub struct Tokens {
+    /// `WHATSAPP_TOKEN`.
+    pub common: Option<Secret>,
+    /// `WHATSAPP_TOKEN_<phone_number_id>`.
+    pub by_number: BTreeMap<String, Secret>,
+}
+
+impl Tokens {
+    /// The token to send with from `number`.
+    pub fn of(&self, number: &str) -> Option<&Secret> {
+        self.by_number.get(number).or(self.common.as_ref())
+    }
+}
+
+/// Where the business's own app listens.
+#[derive(Clone, Debug)]
+pub struct Forward {
+    /// `FORWARD_URL`.
+    pub url: String,
+    /// `FORWARD_SECRET`, for Standard Webhooks signatures.
+    pub key: Option<StandardKey>,
+    /// How long one call may take.
+    pub timeout: Duration,
+    /// How many calls may run at once.
+    pub concurrency: usize,
+}
+
+/// The Graph-compatible API.
+#[derive(Clone, Debug)]
+pub struct Api {
+    /// Any of them lets a caller in.
+    pub keys: Vec<Secret>,
+    /// Where it listens.
+    pub listen: Listen,
+    /// How long a caller waits for Graph's answer.
+    pub wait: Duration,
+}
+
+/// The settings of a service, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Any of them passes Meta's handshake.
+    pub verify_tokens: Vec<Secret>,
+    /// Any of them may sign a notification; the first signs what we forward.
+    pub hub_keys: HubKeys,
+    /// Requests without a signature are taken, for trying by hand.
+    pub allow_unsigned: bool,
+    /// For calls to Graph.
+    pub tokens: Tokens,
+    /// Where nginx reaches us.
+    pub listen: Listen,
+    /// The webhook's path.
+    pub webhook_path: String,
+    /// The SQLite file.
+    pub database: PathBuf,
+    /// Graph's base address, without a final slash.
+    pub graph_url: String,
+    /// The version in Graph's paths, such as `v26.0`.
+    pub graph_version: String,
+    /// The rules file.
+    pub rules: Option<PathBuf>,
+    /// The app behind us.
+    pub forward: Option<Forward>,
+    /// The API for sending, when there is a key to it.
+    pub api: Option<Api>,
+    /// The queue's limits.
+    pub limits: Limits,
+    /// How many calls to Graph may run at once.
+    pub send_concurrency: usize,
+    /// What is logged.
+    pub log_level: log::LevelFilter,
+    /// What is odd, though not wrong: said at start.
+    pub warnings: Vec<String>,
+}
+
+/// What the queue decides by.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Sends a second, for each business number.
+    pub number_rate: Rate,
+    /// How long an unknown outcome waits for a status.
+    pub reconcile_window_ms: i64,
+    /// What happens then.
+    pub on_unknown: OnUnknown,
+    /// An event older than this is not delivered any more.
+    pub delivery_age_max_ms: i64,
+    /// A message older than this is not sent any more.
+    pub send_age_max_ms: i64,
+    /// How long a probe of a closed queue may take before the next one.
+    pub probe_timeout_ms: i64,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        let (config, _) = survey(&Sources::default());
+        config.limits
+    }
+}
+
+/// The settings in `sources`, or everything that is wrong with them.
+pub fn load(sources: &Sources) -> Result<Config, Vec<Problem>> {
+    let (config, problems) = survey(sources);
+    match problems.is_empty() {
+        true => Ok(config),
+        false => Err(problems),
+    }
+}
+
+/// Just the database's path, for commands that need nothing else.
+pub fn database(sources: &Sources) -> Result<PathBuf, Problem> {
+    let url = sources.value("DATABASE_URL");
+    let Some(url) = url else {
+        let folder = sources.value("STATE_DIRECTORY").unwrap_or_default();
+        return Ok(PathBuf::from(folder).join("wabridge.db"));
+    };
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Err(Problem(
+            "DATABASE_URL names PostgreSQL, which this version does not speak: \
+             use sqlite:PATH, or leave it out for wabridge.db in the working folder"
+                .into(),
+        ));
+    }
+    let path = url.strip_prefix("sqlite:").unwrap_or(&url);
+    let path = path.strip_prefix("//").unwrap_or(path);
+    if path.is_empty() || path.contains("://") {
+        return Err(Problem(
+            "DATABASE_URL is not a database we know: write sqlite:PATH, \
+             for example sqlite:/var/lib/wabridge/wabridge.db"
+                .into(),
+        ));
+    }
+    Ok(PathBuf::from(path))
+}
+
+/// The settings as far as they are right, and what is wrong with the others:
+/// for commands that need only some of them.
+pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
+    let mut reader = Reader {
+        sources,
+        problems: sources.problems.clone(),
+    };
+    let listen = reader.listen("LISTEN", 8080);
+    let allow_unsigned = reader.yes_or_no("ALLOW_UNSIGNED");
+    let app_secrets = reader.secrets("APP_SECRET");
+    let verify_tokens = reader.secrets("VERIFY_TOKEN");
+    if !allow_unsigned {
+        reader.require("APP_SECRET", !app_secrets.is_empty());
+        reader.require("VERIFY_TOKEN", !verify_tokens.is_empty());
+    } else if !is_loopback(&listen) {
+        reader.problem(
+            "ALLOW_UNSIGNED=true is for trying by hand and needs a LISTEN address of this \
+             machine alone (127.0.0.1:8080): set APP_SECRET instead to be reachable",
+        );
+    }
+    reader.session_secret();
+    let timeout = reader.seconds("FORWARD_TIMEOUT");
+    let config = Config {
+        verify_tokens,
+        hub_keys: HubKeys::new(app_secrets.iter().map(Secret::expose)),
+        allow_unsigned,
+        tokens: reader.tokens(),
+        webhook_path: reader.webhook_path(),
+        database: reader.database(),
+        graph_url: reader.url("GRAPH_API_URL").unwrap_or_default(),
+        graph_version: reader.graph_version(),
+        rules: sources.value("RULES_FILE").map(PathBuf::from),
+        forward: reader.forward(timeout),
+        api: reader.api(),
+        limits: Limits {
+            number_rate: Rate::per_second(reader.number("RATE_PER_NUMBER", 1, 1_000) as u32),
+            reconcile_window_ms: reader.seconds("RECONCILE_WINDOW").as_millis() as i64,
+            on_unknown: reader.on_unknown(),
+            delivery_age_max_ms: reader.seconds("FORWARD_MAX_AGE").as_millis() as i64,
+            send_age_max_ms: reader.seconds("SEND_MAX_AGE").as_millis() as i64,
+            probe_timeout_ms: timeout.as_millis() as i64 + 30_000,
+        },
+        send_concurrency: reader.number("SEND_CONCURRENCY", 1, 256) as usize,
+        log_level: reader.log_level(),
+        warnings: warnings(sources, allow_unsigned, !app_secrets.is_empty()),
+        listen,
+    };
+    (config, reader.problems)
+}
+
+fn warnings(sources: &Sources, allow_unsigned: bool, has_secret: bool) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if allow_unsigned {
+        warnings.push(match has_secret {
+            true => "ALLOW_UNSIGNED=true: notifications without a signature are taken too; \
+                     never use this where others can reach the webhook"
+                .to_owned(),
+            false => "ALLOW_UNSIGNED=true and no APP_SECRET: anyone who reaches the webhook can \
+                      write to it; for trying by hand only"
+                .to_owned(),
+        });
+    }
+    let handled = ["RULES_FILE", "FORWARD_URL"]
+        .iter()
+        .any(|name| sources.value(name).is_some());
+    if !handled {
+        warnings.push(
+            "neither RULES_FILE nor FORWARD_URL is set: events are stored, and nobody answers them"
+                .to_owned(),
+        );
+    } else if !sources
+        .names()
+        .any(|name| name.starts_with("WHATSAPP_TOKEN"))
+    {
+        warnings
+            .push("WHATSAPP_TOKEN is not set: replies wait in the outbox until it is".to_owned());
+    }
+    for name in sources.unknown_in_dotenv() {
+        warnings.push(format!(
+            ".env sets {name}, which is no setting of wabridge: a typing slip?"
+        ));
+    }
+    warnings
+}
+
+fn is_loopback(listen: &Listen) -> bool {
+    match listen {
+        Listen::Tcp(address) => address.ip().is_loopback(),
+        Listen::Unix(_) => true,
+    }
+}
+
+/// Reads settings one by one and gathers what is wrong.
+struct Reader<'s> {
+    sources: &'s Sources,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn problem(&mut self, text: impl Into<String>) {
+        self.problems.push(Problem(text.into()));
+    }
+
+    /// The value, or its default from the table.
+    fn value(&self, name: &str) -> String {
+        let default = || table::find(name).default.unwrap_or_default().to_owned();
+        self.sources.value(name).unwrap_or_else(default)
+    }
+
+    fn require(&mut self, name: &str, present: bool) {
+        // A value that is there but wrong has been reported already.
+        if !present && self.sources.value(name).is_none() {
+            let mend = table::find(name).mend;
+            self.problem(format!("{name} is not set: {mend}"));
+        }
+    }
+
+    /// A secret that may name several, separated by commas.
+    fn secrets(&mut self, name: &str) -> Vec<Secret> {
+        let Some(value) = self.sources.value(name) else {
+            return Vec::new();
+        };
+        let parts: Vec<&str> = value.split(',').map(str::trim).collect();
+        if parts.iter().any(|part| part.is_empty()) {
+            let mend = table::find(name).mend;
+            self.problem(format!(
+                "{name} is empty, or has an empty part between commas, and an empty secret \
+                 protects nothing: {mend}"
+            ));
+            return Vec::new();
+        }
+        parts.into_iter().map(Secret::new).collect()
+    }
+
+    fn session_secret(&mut self) {
+        let name = "SESSION_SECRET";
+        let short = |value: String| value.split(',').any(|part| part.trim().len() < 32);
+        if self.sources.value(name).is_some_and(short) {
+            let mend = table::find(name).mend;
+            self.problem(format!("{name} is shorter than 32 characters: {mend}"));
+        }
+    }
+
+    fn tokens(&mut self) -> Tokens {
+        let mut tokens = Tokens::default();
+        let names: Vec<String> = self.sources.names().map(str::to_owned).collect();
+        for name in names {
+            let Some(rest) = name.strip_prefix("WHATSAPP_TOKEN") else {
+                continue;
+            };
+            let token = self.sources.value(&name).unwrap_or_default();
+            let token = token.trim();
+            if token.is_empty() {
+                self.problem(format!(
+                    "{name} is empty: copy the token from WhatsApp → API Setup, or take the line out"
+                ));
+                continue;
+            }
+            // It goes into a header: anything else could break out of it.
+            if !token.bytes().all(|b| b.is_ascii_graphic()) {
+                self.problem(format!(
+                    "{name} holds characters no token has (blanks, line breaks): copy it again"
+                ));
+                continue;
+            }
+            match rest.strip_prefix('_') {
+                Some(number) => {
+                    tokens
+                        .by_number
+                        .insert(number.to_owned(), Secret::new(token));
+                }
+                None => tokens.common = Some(Secret::new(token)),
+            }
+        }
+        tokens
+    }
+
+    fn listen(&mut self, name: &str, port: u16) -> Listen {
+        let text = self.value(name);
+        let fallback = Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], port)));
+        if let Some(path) = text.strip_prefix("unix:") {
+            if path.is_empty() {
+                self.problem(format!(
+                    "{name}=unix: names no path: write unix:/run/wabridge/NAME.sock"
+                ));
+            }
+            return Listen::Unix(PathBuf::from(path));
+        }
+        let Ok(address) = text
+            .replacen("localhost:", "127.0.0.1:", 1)
+            .parse::<SocketAddr>()
+        else {
+            self.problem(format!(
+                "{name}={text} is not an address: write IP:PORT, such as 127.0.0.1:{port}, or unix:/path"
+            ));
+            return fallback;
+        };
+        if !address.ip().is_loopback() && !self.yes_or_no("ALLOW_PUBLIC_LISTEN") {
+            self.problem(format!(
+                "{name}={text} can be reached from other machines, and the HTTP server inside has \
+                 no time-outs against slow or hostile clients: listen on 127.0.0.1 and put nginx \
+                 in front (systemd/nginx.conf), or set ALLOW_PUBLIC_LISTEN=true if something \
+                 else shields it"
+            ));
+        }
+        Listen::Tcp(address)
+    }
+
+    fn webhook_path(&mut self) -> String {
+        let path = self.value("WEBHOOK_PATH");
+        let plain = |c: u8| c.is_ascii_alphanumeric() || b"/-_.~".contains(&c);
+        if !path.starts_with('/') || path == "/healthz" || !path.bytes().all(plain) {
+            self.problem(format!(
+                "WEBHOOK_PATH={path} cannot be used: it starts with /, is not /healthz, and has \
+                 only letters, digits and / - _ . ~"
+            ));
+        }
+        path
+    }
+
+    fn database(&mut self) -> PathBuf {
+        database(self.sources).unwrap_or_else(|problem| {
+            self.problems.push(problem);
+            PathBuf::new()
+        })
+    }
+
+    fn url(&mut self, name: &str) -> Option<String> {
+        let url = self.value(name);
+        if url.is_empty() {
+            return None;
+        }
+        let rest = url
+            .strip_prefix("https://")
+            .or_else(|| url.strip_prefix("http://"));
+        let host = rest.map(|rest| rest.split('/').next().unwrap_or_default());
+        let plain = url.bytes().all(|b| b.is_ascii_graphic());
+        if !plain || host.is_none_or(|host| host.is_empty() || host.contains('@')) {
+            self.problem(format!(
+                "{name} is not an address: write https://host/path (http:// for this machine)"
+            ));
+            return None;
+        }
+        Some(url.trim_end_matches('/').to_owned())
+    }
+
+    fn graph_version(&mut self) -> String {
+        let version = self.value("GRAPH_API_VERSION");
+        let number = version.strip_prefix('v').and_then(|v| v.split_once('.'));
+        let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+        if !number.is_some_and(|(major, minor)| digits(major) && digits(minor)) {
+            self.problem(format!(
+                "GRAPH_API_VERSION={version} is not a version: write it as Meta does, such as v26.0"
+            ));
+        }
+        version
+    }
+
+    fn forward(&mut self, timeout: Duration) -> Option<Forward> {
+        let secret = self.sources.value("FORWARD_SECRET");
+        let key = secret.as_deref().map(StandardKey::parse);
+        if matches!(key, Some(None)) {
+            let mend = table::find("FORWARD_SECRET").mend;
+            self.problem(format!(
+                "FORWARD_SECRET is not a Standard Webhooks secret: {mend}"
+            ));
+        }
+        let concurrency = self.number("FORWARD_CONCURRENCY", 1, 256) as usize;
+        // The address as given: an app's path may end in a slash.
+        self.url("FORWARD_URL")?;
+        Some(Forward {
+            url: self.value("FORWARD_URL"),
+            key: key.flatten(),
+            timeout,
+            concurrency,
+        })
+    }
+
+    fn api(&mut self) -> Option<Api> {
+        let api = Api {
+            keys: self.secrets("API_KEY"),
+            listen: self.listen("OPERATOR_LISTEN", 8081),
+            wait: self.seconds("API_WAIT"),
+        };
+        (!api.keys.is_empty()).then_some(api)
+    }
+
+    fn on_unknown(&mut self) -> OnUnknown {
+        match self.value("ON_UNKNOWN").as_str() {
+            "resend" => OnUnknown::Resend,
+            "hold" => OnUnknown::Hold,
+            other => {
+                self.problem(format!("ON_UNKNOWN={other} is neither resend nor hold"));
+                OnUnknown::Hold
+            }
+        }
+    }
+
+    fn log_level(&mut self) -> log::LevelFilter {
+        let text = self.value("LOG_LEVEL");
+        text.parse().unwrap_or_else(|_| {
+            self.problem(format!(
+                "LOG_LEVEL={text} is no level: write error, warn, info, debug, trace or off"
+            ));
+            log::LevelFilter::Info
+        })
+    }
+
+    fn yes_or_no(&mut self, name: &str) -> bool {
+        match self.value(name).to_ascii_lowercase().as_str() {
+            "" | "false" | "no" | "0" => false,
+            "true" | "yes" | "1" => true,
+            other => {
+                self.problem(format!("{name}={other} is neither true nor false"));
+                false
+            }
+        }
+    }
+
+    fn number(&mut self, name: &str, least: u64, most: u64) -> u64 {
+        let text = self.value(name);
+        match text.parse() {
+            Ok(number) if (least..=most).contains(&number) => number,
+            _ => {
+                self.problem(format!(
+                    "{name}={text} is not a number from {least} to {most}"
+                ));
+                least
+            }
+        }
+    }
+
+    /// A span of time: `90`, `90s`, `15m`, `24h` or `7d`; at most 400 days.
+    fn seconds(&mut self, name: &str) -> Duration {
+        let text = self.value(name);
+        let (digits, unit) = match text.trim_end_matches(|c: char| c.is_ascii_alphabetic()) {
+            digits if digits.len() == text.len() => (digits, "s"),
+            digits => (digits, &text[digits.len()..]),
+        };
+        let factor = match unit {
+            "s" => Some(1),
+            "m" => Some(60),
+            "h" => Some(3_600),
+            "d" => Some(86_400),
+            _ => None,
+        };
+        let seconds = digits.parse::<u64>().ok().zip(factor);
+        match seconds.and_then(|(n, factor)| n.checked_mul(factor)) {
+            Some(seconds) if (1..=400 * 86_400).contains(&seconds) => Duration::from_secs(seconds),
+            _ => {
+                self.problem(format!(
+                    "{name}={text} is not a span of time: write 90s, 15m, 24h or 7d"
+                ));
+                Duration::from_secs(1)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

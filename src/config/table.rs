@@ -1,0 +1,331 @@
+//! The one table of settings.
+
+/// One setting.
+pub struct Setting {
+    /// Its name in the environment.
+    pub name: &'static str,
+    /// The value when it is not set; `None` when there is none.
+    pub default: Option<&'static str>,
+    /// What it is for.
+    pub help: &'static str,
+    /// Where a value comes from, for a setting that has to be looked up.
+    pub mend: &'static str,
+    /// Never shown; may also come from `NAME_FILE` or systemd's credentials.
+    pub secret: bool,
+    /// The heading it stands under.
+    pub group: &'static str,
+}
+
+const fn setting(name: &'static str, default: &'static str, help: &'static str) -> Setting {
+    Setting {
+        name,
+        default: Some(default),
+        help,
+        mend: "",
+        secret: false,
+        group: "",
+    }
+}
+
+const fn secret(name: &'static str, help: &'static str, mend: &'static str) -> Setting {
+    Setting {
+        name,
+        default: None,
+        help,
+        mend,
+        secret: true,
+        group: "",
+    }
+}
+
+const fn under(group: &'static str, setting: Setting) -> Setting {
+    Setting { group, ..setting }
+}
+
+const META: &str = "Meta";
+const LOGIC: &str = "Your logic";
+const API: &str = "The API for sending";
+const SERVICE: &str = "The service";
+const SENDING: &str = "Sending";
+
+/// Every setting, in the order in which they are shown.
+pub const SETTINGS: &[Setting] = &[
+    under(
+        META,
+        secret(
+            "VERIFY_TOKEN",
+            "Any text of your own; the same is entered in Meta's webhook form. Several, separated by commas, are all accepted.",
+            "choose any random text and enter the same in the App Dashboard → WhatsApp → Configuration",
+        ),
+    ),
+    under(
+        META,
+        secret(
+            "APP_SECRET",
+            "Meta signs notifications with it. Several, separated by commas, are all accepted; the first signs what is forwarded.",
+            "copy it from the App Dashboard → App settings → Basic, or put it in the file named by APP_SECRET_FILE",
+        ),
+    ),
+    under(
+        META,
+        secret(
+            "WHATSAPP_TOKEN",
+            "The access token for sending. WHATSAPP_TOKEN_<phone_number_id> sets one number's own.",
+            "copy it from the App Dashboard → WhatsApp → API Setup, better a system user's",
+        ),
+    ),
+    under(
+        META,
+        setting(
+            "GRAPH_API_URL",
+            "https://graph.facebook.com",
+            "Where the Graph API is.",
+        ),
+    ),
+    under(
+        META,
+        setting(
+            "GRAPH_API_VERSION",
+            "v26.0",
+            "The Graph API version to call.",
+        ),
+    ),
+    under(
+        LOGIC,
+        setting(
+            "RULES_FILE",
+            "",
+            "A TOML file of patterns and replies. Tried first.",
+        ),
+    ),
+    under(
+        LOGIC,
+        setting(
+            "FORWARD_URL",
+            "",
+            "Your app: receives each event as Meta would send it, and may answer with replies.",
+        ),
+    ),
+    under(
+        LOGIC,
+        secret(
+            "FORWARD_SECRET",
+            "Signs forwarded events by the Standard Webhooks specification (whsec_…).",
+            "make one with: echo \"whsec_$(openssl rand -base64 32)\"",
+        ),
+    ),
+    under(
+        LOGIC,
+        setting(
+            "FORWARD_TIMEOUT",
+            "10s",
+            "How long your app may take for one event.",
+        ),
+    ),
+    under(
+        LOGIC,
+        setting(
+            "FORWARD_CONCURRENCY",
+            "8",
+            "How many events your app gets at once, from different conversations.",
+        ),
+    ),
+    under(
+        LOGIC,
+        setting(
+            "FORWARD_MAX_AGE",
+            "24h",
+            "Events that could not be delivered for this long become dead letters.",
+        ),
+    ),
+    under(
+        SENDING,
+        setting(
+            "RATE_PER_NUMBER",
+            "80",
+            "Messages a second and business number; Meta allows 80 by default.",
+        ),
+    ),
+    under(
+        SENDING,
+        setting(
+            "SEND_CONCURRENCY",
+            "16",
+            "How many calls to Graph may run at once.",
+        ),
+    ),
+    under(
+        SENDING,
+        setting(
+            "RECONCILE_WINDOW",
+            "2m",
+            "How long a message whose answer was lost waits for a status that proves it went out.",
+        ),
+    ),
+    under(
+        SENDING,
+        setting(
+            "ON_UNKNOWN",
+            "resend",
+            "What happens then: resend (may arrive twice) or hold (for you to decide).",
+        ),
+    ),
+    under(
+        SENDING,
+        setting(
+            "SEND_MAX_AGE",
+            "24h",
+            "Messages that could not be sent for this long have failed.",
+        ),
+    ),
+    under(
+        API,
+        secret(
+            "API_KEY",
+            "What callers of the Graph-compatible API bear instead of Meta's token. Several, separated by commas. Without one there is no API.",
+            "make one with: openssl rand -hex 32",
+        ),
+    ),
+    under(
+        API,
+        setting(
+            "OPERATOR_LISTEN",
+            "127.0.0.1:8081",
+            "Where your own programs reach the API: IP:PORT or unix:/path. Never shown to the internet.",
+        ),
+    ),
+    under(
+        API,
+        setting(
+            "API_WAIT",
+            "10s",
+            "How long a caller waits for Graph's answer before it gets 202 and an id to ask by.",
+        ),
+    ),
+    under(
+        SERVICE,
+        setting(
+            "LISTEN",
+            "127.0.0.1:8080",
+            "Where nginx reaches the webhook: IP:PORT or unix:/path.",
+        ),
+    ),
+    under(
+        SERVICE,
+        setting("WEBHOOK_PATH", "/webhook", "The webhook's path."),
+    ),
+    under(
+        SERVICE,
+        setting(
+            "DATABASE_URL",
+            "",
+            "sqlite:PATH. Default: wabridge.db in $STATE_DIRECTORY (set by systemd) or the working folder.",
+        ),
+    ),
+    under(
+        SERVICE,
+        setting(
+            "LOG_LEVEL",
+            "info",
+            "error, warn, info, debug, trace or off.",
+        ),
+    ),
+    under(
+        SERVICE,
+        secret(
+            "SESSION_SECRET",
+            "Signs the login sessions of the operator page; at least 32 characters.",
+            "make one with: openssl rand -hex 32",
+        ),
+    ),
+    under(
+        SERVICE,
+        setting(
+            "ALLOW_PUBLIC_LISTEN",
+            "false",
+            "Lets LISTEN be an address that other machines reach. Without a proxy in front, slow clients can block the service.",
+        ),
+    ),
+    under(
+        SERVICE,
+        setting(
+            "ALLOW_UNSIGNED",
+            "false",
+            "Takes notifications without a signature: for trying with curl on this machine only.",
+        ),
+    ),
+];
+
+/// The setting called `name`.
+///
+/// # Panics
+/// When there is none: names are written in the source.
+pub fn find(name: &str) -> &'static Setting {
+    let found = SETTINGS.iter().find(|setting| setting.name == name);
+    found.unwrap_or_else(|| panic!("no setting is called {name}"))
+}
+
+/// Whether `name` is a secret, a number's own token included.
+pub fn is_secret(name: &str) -> bool {
+    let listed = SETTINGS.iter().any(|s| s.secret && s.name == name);
+    listed || name.strip_prefix("WHATSAPP_TOKEN_").is_some_and(is_number)
+}
+
+/// Whether `name` is a setting, or names the file of one.
+pub fn is_known(name: &str) -> bool {
+    let secret_file = || name.strip_suffix("_FILE").is_some_and(is_secret);
+    SETTINGS.iter().any(|s| s.name == name) || is_secret(name) || secret_file()
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// `.env.example`, as it stands in the repository.
+pub fn env_example() -> String {
+    let mut out = String::from(
+        "# Settings of wabridge. Copy to .env and fill in; the environment wins over this file.\n\
+         # Write values in single quotes when they hold blanks, $ or #. Each secret may instead\n\
+         # be in a file named by NAME_FILE, or come from systemd's LoadCredential.\n\
+         # `wabridge check` tells what is missing or wrong.\n",
+    );
+    let mut group = "";
+    for setting in SETTINGS {
+        if setting.group != group {
+            group = setting.group;
+            out.push_str(&format!("\n## {group}\n"));
+        }
+        out.push_str(&format!("\n# {}\n", setting.help));
+        if !setting.mend.is_empty() {
+            out.push_str(&format!("# Where from: {}\n", setting.mend));
+        }
+        match setting.secret {
+            true => out.push_str(&format!("#{}=''\n", setting.name)),
+            false => out.push_str(&format!(
+                "#{}={}\n",
+                setting.name,
+                setting.default.unwrap_or_default()
+            )),
+        }
+    }
+    out
+}
+
+/// The settings as shown by `--help`.
+pub fn help() -> String {
+    let mut out = String::new();
+    let mut group = "";
+    for setting in SETTINGS {
+        if setting.group != group {
+            group = setting.group;
+            out.push_str(&format!("\n{group}:\n"));
+        }
+        let default = setting.default.filter(|d| !d.is_empty());
+        let default = default.map(|d| format!(" [{d}]")).unwrap_or_default();
+        out.push_str(&format!(
+            "  {:<20} {}{default}\n",
+            setting.name, setting.help
+        ));
+    }
+    out
+}

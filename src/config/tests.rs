@@ -1,0 +1,147 @@
+use super::*;
+
+const MINIMUM: [(&str, &str); 2] = [("VERIFY_TOKEN", "v"), ("APP_SECRET", "s")];
+
+fn with(pairs: &[(&'static str, &'static str)]) -> Sources {
+    Sources::from_pairs(MINIMUM.into_iter().chain(pairs.iter().copied()))
+}
+
+/// Each mistake is found, and its text says `mend`.
+fn check_problem(pairs: &[(&'static str, &'static str)], mend: &str) {
+    let problems = load(&with(pairs)).expect_err("accepted");
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(
+        problems[0].0.contains(mend),
+        "{} lacks {mend:?}",
+        problems[0]
+    );
+}
+
+#[test]
+fn two_secrets_are_enough_to_start() {
+    let config = load(&with(&[])).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.webhook_path, "/webhook");
+    assert_eq!(config.graph_url, "https://graph.facebook.com");
+    assert_eq!(config.limits.reconcile_window_ms, 120_000);
+    assert_eq!(config.database, PathBuf::from("wabridge.db"));
+}
+
+#[test]
+fn all_mistakes_are_reported_together() {
+    let sources = Sources::from_pairs([("LISTEN", "nowhere"), ("ON_UNKNOWN", "maybe")]);
+    let problems = load(&sources).unwrap_err();
+    let text: String = problems.iter().map(|p| format!("{p}\n")).collect();
+    for name in [
+        "APP_SECRET is not set",
+        "VERIFY_TOKEN is not set",
+        "LISTEN=nowhere",
+        "ON_UNKNOWN=maybe",
+    ] {
+        assert!(text.contains(name), "{text}");
+    }
+}
+
+#[test]
+fn each_mistake_says_its_mend() {
+    check_problem(&[("APP_SECRET", "")], "copy it from");
+    check_problem(&[("APP_SECRET", "a,,b")], "empty part");
+    check_problem(&[("VERIFY_TOKEN", " ")], "choose any random text");
+    check_problem(&[("WHATSAPP_TOKEN", "")], "copy the token");
+    check_problem(&[("WHATSAPP_TOKEN", "two words")], "copy it again");
+    check_problem(&[("SESSION_SECRET", "short")], "openssl rand -hex 32");
+    check_problem(&[("LISTEN", "0.0.0.0:80")], "ALLOW_PUBLIC_LISTEN=true");
+    check_problem(&[("LISTEN", "unix:")], "unix:/run");
+    check_problem(&[("WEBHOOK_PATH", "hook")], "starts with /");
+    check_problem(&[("WEBHOOK_PATH", "/healthz")], "not /healthz");
+    check_problem(&[("DATABASE_URL", "postgres://db/x")], "sqlite:PATH");
+    check_problem(&[("DATABASE_URL", "mysql://db/x")], "sqlite:PATH");
+    check_problem(&[("GRAPH_API_URL", "graph.facebook.com")], "https://host");
+    check_problem(&[("GRAPH_API_VERSION", "26")], "v26.0");
+    check_problem(&[("FORWARD_URL", "localhost:3000")], "http://");
+    check_problem(&[("FORWARD_SECRET", "abc")], "openssl rand -base64");
+    check_problem(&[("FORWARD_TIMEOUT", "soon")], "90s, 15m");
+    check_problem(&[("FORWARD_TIMEOUT", "0")], "90s, 15m");
+    check_problem(&[("RATE_PER_NUMBER", "0")], "from 1 to 1000");
+    check_problem(&[("LOG_LEVEL", "loud")], "debug");
+    check_problem(&[("ALLOW_UNSIGNED", "perhaps")], "neither true nor false");
+}
+
+#[test]
+fn unsigned_is_for_this_machine_only() {
+    let unsigned = [("ALLOW_UNSIGNED", "true")];
+    let config = load(&Sources::from_pairs(unsigned)).unwrap();
+    assert!(config.allow_unsigned && config.warnings[0].contains("by hand only"));
+    let public = [("LISTEN", "0.0.0.0:80"), ("ALLOW_PUBLIC_LISTEN", "true")];
+    let problems = load(&Sources::from_pairs(unsigned.into_iter().chain(public))).unwrap_err();
+    assert!(problems[0].0.contains("ALLOW_UNSIGNED"));
+}
+
+#[test]
+fn a_number_may_have_its_own_token() {
+    let config = load(&with(&[
+        ("WHATSAPP_TOKEN", "all"),
+        ("WHATSAPP_TOKEN_42", "own"),
+    ]))
+    .unwrap();
+    assert_eq!(config.tokens.of("42").unwrap().expose(), "own");
+    assert_eq!(config.tokens.of("43").unwrap().expose(), "all");
+}
+
+#[test]
+fn spans_of_time_are_read() {
+    for (text, seconds) in [
+        ("90", 90),
+        ("90s", 90),
+        ("15m", 900),
+        ("24h", 86_400),
+        ("7d", 604_800),
+    ] {
+        let sources = Sources::from_pairs(MINIMUM.into_iter().chain([("FORWARD_MAX_AGE", text)]));
+        assert_eq!(
+            load(&sources).unwrap().limits.delivery_age_max_ms,
+            seconds * 1_000
+        );
+    }
+}
+
+#[test]
+fn the_database_is_a_plain_path_or_sqlite_url() {
+    for (url, path) in [
+        ("sqlite:/var/x.db", "/var/x.db"),
+        ("sqlite:///var/x.db", "/var/x.db"),
+        ("x.db", "x.db"),
+        ("sqlite:x.db", "x.db"),
+    ] {
+        let sources = Sources::from_pairs([("DATABASE_URL", url)]);
+        assert_eq!(database(&sources).unwrap(), PathBuf::from(path), "{url}");
+    }
+    let state = Sources::from_pairs([("STATE_DIRECTORY", "/var/lib/wabridge")]);
+    assert_eq!(
+        database(&state).unwrap(),
+        PathBuf::from("/var/lib/wabridge/wabridge.db")
+    );
+}
+
+#[test]
+fn secrets_do_not_show_in_debug() {
+    let config = load(&with(&[
+        ("APP_SECRET", "hush-1"),
+        ("WHATSAPP_TOKEN", "hush-2"),
+    ]))
+    .unwrap();
+    assert!(!format!("{config:?}").contains("hush"));
+}
+
+#[test]
+fn env_example_is_the_tables() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/.env.example");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(path, table::env_example()).unwrap();
+    }
+    let file = std::fs::read_to_string(path).unwrap();
+    assert!(
+        file == table::env_example(),
+        "run: UPDATE=1 cargo test env_example"
+    );
+}
