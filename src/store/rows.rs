@@ -1,0 +1,178 @@
+//! What is stored, as values.
+
+use crate::policy::breaker::Breaker;
+use crate::policy::ladder::SendState;
+use crate::wire::notification::Kind;
+
+/// A row of `conversation`: also the number of its lane.
+pub type ConversationId = i64;
+/// A row of `event`.
+pub type EventId = i64;
+/// A row of `outbox`.
+pub type OutboxId = i64;
+/// A row of `job`.
+pub type JobId = i64;
+/// A row of `queue`.
+pub type QueueId = i64;
+
+/// What the jobs of a queue do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum QueueKind {
+    /// Hand events to a consumer; the queue's name is the consumer's.
+    Deliver = 0,
+    /// Send messages through Graph; the queue's name is the `phone_number_id`.
+    Send = 1,
+}
+
+/// One consumer, or one sending number.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    /// Its row.
+    pub id: QueueId,
+    /// What its jobs do.
+    pub kind: QueueKind,
+    /// The consumer's name or the `phone_number_id`.
+    pub name: String,
+    /// Whether the other side as a whole is down.
+    pub breaker: Breaker,
+    /// The number's token bucket.
+    pub full_at_us: i64,
+    /// Why nothing is sent until someone acts.
+    pub halt: Option<Halt>,
+}
+
+/// Why a number's sends wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Halt {
+    /// In words, with the mend.
+    pub reason: String,
+    /// What is halted: `token`, `number`, …
+    pub scope: String,
+    /// Digest of the token it was seen with: a new token ends the halt.
+    pub token_digest: String,
+    /// When it was last seen, in Unix milliseconds.
+    pub since: i64,
+}
+
+/// Where a job stands. States below `Done` are open: they hold up their lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobState {
+    /// To be done, or to be done again.
+    Waiting = 0,
+    /// An attempt is under way.
+    Running = 1,
+    /// Done.
+    Done = 2,
+    /// Given up: a dead letter.
+    Dead = 3,
+}
+
+impl JobState {
+    pub(super) fn from_sql(number: i64) -> JobState {
+        match number {
+            0 => JobState::Waiting,
+            1 => JobState::Running,
+            2 => JobState::Done,
+            _ => JobState::Dead,
+        }
+    }
+}
+
+/// One piece of work.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Its row.
+    pub id: JobId,
+    /// The queue it is in.
+    pub queue: QueueId,
+    /// The conversation it must keep order with.
+    pub lane: ConversationId,
+    /// The event to deliver.
+    pub event: Option<EventId>,
+    /// The message to send.
+    pub outbox: Option<OutboxId>,
+    /// Where it stands.
+    pub state: JobState,
+    /// How often it was started.
+    pub attempts: u32,
+}
+
+/// An event as stored.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Its row, in order of arrival.
+    pub id: EventId,
+    /// What it is.
+    pub kind: Kind,
+    /// The webhook field it came under.
+    pub field: String,
+    /// Message type, status, call event or the change's event.
+    pub type_: String,
+    /// What duplicates are found by.
+    pub key: String,
+    /// Its conversation.
+    pub conversation: ConversationId,
+    /// When it was stored, in Unix milliseconds.
+    pub received_at: i64,
+    /// The envelope narrowed to it.
+    pub body: String,
+}
+
+/// A message to be put in the outbox.
+#[derive(Clone, Debug)]
+pub struct NewMessage {
+    /// `phone_number_id` it goes out from.
+    pub number: String,
+    /// The pair's lane.
+    pub conversation: ConversationId,
+    /// `to`, or the BSUID in `recipient`.
+    pub recipient: String,
+    /// The message type, or `read` or `typing`.
+    pub type_: String,
+    /// The Cloud API message object.
+    pub body: String,
+    /// The event it answers.
+    pub cause: Option<EventId>,
+}
+
+/// A message in the outbox.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// Its row, which travels as `biz_opaque_callback_data`.
+    pub id: OutboxId,
+    /// `phone_number_id` it goes out from.
+    pub number: String,
+    /// The pair's lane.
+    pub conversation: ConversationId,
+    /// `to`, or the BSUID in `recipient`.
+    pub recipient: String,
+    /// The message type, or `read` or `typing`.
+    pub type_: String,
+    /// The Cloud API message object.
+    pub body: String,
+    /// Where it stands.
+    pub state: SendState,
+    /// Graph's id for it.
+    pub wamid: Option<String>,
+    /// The code of what went wrong last.
+    pub error_code: Option<i64>,
+    /// What went wrong last, in words.
+    pub error: Option<String>,
+    /// How often it may be tried in all, when Graph's answer set a limit.
+    pub tries_max: Option<u32>,
+    /// When it was queued, in Unix milliseconds.
+    pub created_at: i64,
+    /// When its state changed last, in Unix milliseconds.
+    pub changed_at: i64,
+    /// The event it answers.
+    pub cause: Option<EventId>,
+}
+
+/// What went wrong with a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Meta's error code, when there is one.
+    pub code: Option<i64>,
+    /// In words.
+    pub text: String,
+}

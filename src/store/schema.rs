@@ -1,0 +1,384 @@
+//! The tables, their versions, and how a file is opened.
+
+use super::{Result, StoreError, Tx};
+use rusqlite::{Connection, OpenFlags};
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Each element brings a file from the version of its index to the next one,
+/// in one transaction. Never change one that was released: add another.
+const MIGRATIONS: &[&str] = &[VERSION_1];
+
+/// * `conversation`: (number, user) as one small number, which is also the lane.
+///   `pair_full_at_us` is the pair's token bucket (policy::pacing).
+/// * `alias`: every id a user was seen with → the conversation.
+/// * `event`: what Meta sent, in order of arrival; `digest` finds duplicates.
+/// * `queue`: one row a consumer and one a sending number; its breaker, its
+///   token bucket, its halt.
+/// * `outbox`: messages on their way out and what became of them. AUTOINCREMENT:
+///   ids travel to Meta and come back in statuses, so none may be used twice.
+///   `answer` is what Graph answered last, for callers of the API.
+/// * `idempotency`: the `Idempotency-Key`s of API callers and what each made.
+/// * `job`: one piece of work in a lane. `state` is rows::JobState. `due` is set
+///   only while the job is the first of its lane and not running, so that the
+///   due index holds one row a lane and a claim costs the same at any backlog.
+///   `not_before` keeps a wait (a backoff, the window of a lost answer) for a job
+///   that is not first of its lane any more, because two lanes became one.
+const VERSION_1: &str = "
+CREATE TABLE meta(
+  name TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) WITHOUT ROWID;
+INSERT INTO meta VALUES('instance', lower(hex(randomblob(8))));
+
+CREATE TABLE conversation(
+  id INTEGER PRIMARY KEY,
+  number TEXT NOT NULL,
+  user TEXT NOT NULL,
+  merged_into INTEGER,
+  pair_full_at_us INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE alias(
+  number TEXT NOT NULL,
+  user TEXT NOT NULL,
+  conversation INTEGER NOT NULL,
+  PRIMARY KEY(number, user)
+) WITHOUT ROWID;
+CREATE INDEX alias_conversation ON alias(conversation);
+
+CREATE TABLE event(
+  id INTEGER PRIMARY KEY,
+  digest BLOB NOT NULL,
+  kind INTEGER NOT NULL,
+  field TEXT NOT NULL,
+  type TEXT NOT NULL,
+  key TEXT NOT NULL,
+  conversation INTEGER NOT NULL,
+  received_at INTEGER NOT NULL,
+  body TEXT NOT NULL
+);
+CREATE UNIQUE INDEX event_digest ON event(digest);
+
+CREATE TABLE queue(
+  id INTEGER PRIMARY KEY,
+  kind INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  failures INTEGER NOT NULL DEFAULT 0,
+  closed_until INTEGER NOT NULL DEFAULT 0,
+  full_at_us INTEGER NOT NULL DEFAULT 0,
+  halt TEXT,
+  halt_scope TEXT,
+  token_digest TEXT,
+  halt_since INTEGER,
+  UNIQUE(kind, name)
+);
+
+CREATE TABLE outbox(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  number TEXT NOT NULL,
+  conversation INTEGER NOT NULL,
+  recipient TEXT NOT NULL,
+  type TEXT NOT NULL,
+  body TEXT NOT NULL,
+  state TEXT NOT NULL,
+  wamid TEXT,
+  error_code INTEGER,
+  error TEXT,
+  tries_max INTEGER,
+  answer_status INTEGER,
+  answer TEXT,
+  created_at INTEGER NOT NULL,
+  changed_at INTEGER NOT NULL,
+  cause INTEGER
+);
+CREATE UNIQUE INDEX outbox_wamid ON outbox(wamid) WHERE wamid IS NOT NULL;
+CREATE INDEX outbox_state ON outbox(state, id);
+
+CREATE TABLE idempotency(
+  digest BLOB PRIMARY KEY,
+  request BLOB NOT NULL,
+  outbox INTEGER NOT NULL,
+  created_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX idempotency_age ON idempotency(created_at);
+
+CREATE TABLE job(
+  id INTEGER PRIMARY KEY,
+  queue INTEGER NOT NULL,
+  lane INTEGER NOT NULL,
+  event INTEGER,
+  outbox INTEGER,
+  state INTEGER NOT NULL DEFAULT 0,
+  due INTEGER,
+  not_before INTEGER NOT NULL DEFAULT 0,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  error TEXT
+);
+CREATE INDEX job_lane ON job(queue, lane, id) WHERE state < 2;
+CREATE INDEX job_due ON job(queue, due) WHERE due IS NOT NULL;
+CREATE INDEX job_event ON job(event) WHERE event IS NOT NULL;
+CREATE INDEX job_outbox ON job(outbox) WHERE outbox IS NOT NULL;
+CREATE INDEX job_running ON job(id) WHERE state = 1;
+CREATE INDEX job_dead ON job(id) WHERE state = 3;
+";
+
+/// How long a writer waits for another process that holds the file.
+const BUSY_WAIT: Duration = Duration::from_secs(5);
+
+/// The page cache: enough for the hot pages of the indexes, small enough that
+/// the process stays within a few megabytes.
+const CACHE_KIB: i64 = 4 * 1024;
+
+/// The log is written back into the file by a thread of its own
+/// (store::write_back). Should it not keep up, the commit that finds this
+/// many pages (of 4 KiB) in the log does it itself, and everybody waits.
+const LOG_PAGES_MAX: i64 = 16_000;
+
+/// What a process means to do with the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Be the one service on this file.
+    Serve,
+    /// Look, and change a row now and then, beside a running service.
+    Visit,
+}
+
+/// An open database file.
+pub struct Database {
+    connection: Connection,
+    /// Held, not read: the lock of `Access::Serve` ends with the process,
+    /// however it ends.
+    _lock: Option<File>,
+}
+
+impl Database {
+    /// Opens the file, makes it when there is none, and brings it to this
+    /// version's schema.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] when another service runs on it,
+    /// [`StoreError::Newer`] when a newer wabridge wrote it.
+    pub fn open(path: &Path, access: Access) -> Result<Database> {
+        let cannot_open = |source: std::io::Error| match source.kind() {
+            std::io::ErrorKind::StorageFull => StoreError::Full,
+            _ => StoreError::Open {
+                path: path.display().to_string(),
+                source,
+            },
+        };
+        if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty())
+            && !folder.is_dir()
+        {
+            return Err(cannot_open(std::io::ErrorKind::NotFound.into()));
+        }
+        let lock = match access {
+            Access::Serve => Some(lock(path).map_err(|error| match error {
+                TryLockError::WouldBlock => StoreError::InUse {
+                    path: path.display().to_string(),
+                },
+                TryLockError::Error(source) => cannot_open(source),
+            })?),
+            Access::Visit => None,
+        };
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)
+            .map_err(|error| cannot_open(std::io::Error::other(error)))?;
+        Database::prepare(connection, lock)
+    }
+
+    /// The file; `None` in memory.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.connection
+            .path()
+            .filter(|path| !path.is_empty())
+            .map(Path::new)
+    }
+
+    /// Whether a service runs on the file.
+    pub fn is_served(path: &Path) -> bool {
+        matches!(lock(path), Err(TryLockError::WouldBlock))
+    }
+
+    /// A database in memory, for tests and the simulator.
+    pub fn in_memory() -> Result<Database> {
+        Database::prepare(Connection::open_in_memory()?, None)
+    }
+
+    fn prepare(mut connection: Connection, lock: Option<File>) -> Result<Database> {
+        connection.busy_timeout(BUSY_WAIT)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        // FULL: with NORMAL a commit can be lost at a power failure after the
+        // 200 has gone out.
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES_MAX)?;
+        connection.set_prepared_statement_cache_capacity(128);
+        migrate(&mut connection)?;
+        Ok(Database {
+            connection,
+            _lock: lock,
+        })
+    }
+
+    /// Runs `step` in one transaction: committed when it returns a value,
+    /// undone when it returns an error.
+    pub fn commit<T>(&mut self, step: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
+        self.begin()?;
+        let outcome = step(&Tx::new(&self.connection)).and_then(|value| {
+            self.end()?;
+            Ok(value)
+        });
+        if outcome.is_err() {
+            self.undo();
+        }
+        outcome
+    }
+
+    pub(super) fn begin(&self) -> Result<()> {
+        self.connection
+            .prepare_cached("BEGIN IMMEDIATE")?
+            .execute([])?;
+        Ok(())
+    }
+
+    pub(super) fn end(&self) -> Result<()> {
+        self.connection.prepare_cached("COMMIT")?.execute([])?;
+        Ok(())
+    }
+
+    /// Undoes the open transaction. SQLite has done so itself after some
+    /// errors (a full disk among them); then there is nothing left to do.
+    pub(super) fn undo(&self) {
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.connection.execute_batch("ROLLBACK")
+        {
+            log::error!("msg=\"the database cannot undo a step\" error=\"{error}\"");
+        }
+    }
+
+    pub(super) fn tx(&self) -> Tx<'_> {
+        Tx::new(&self.connection)
+    }
+
+    /// Reads without a transaction of its own.
+    pub fn read<T>(&self, look: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
+        look(&self.tx())
+    }
+
+    /// Whether the file's pages and indexes are sound: SQLite's own words for
+    /// what is not.
+    pub fn damage(&self) -> Result<Vec<String>> {
+        let mut statement = self.connection.prepare("PRAGMA quick_check")?;
+        let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+        let lines: Vec<String> = rows.collect::<rusqlite::Result<_>>()?;
+        Ok(lines.into_iter().filter(|line| line != "ok").collect())
+    }
+}
+
+/// One service a file. The lock is on a file of its own, since SQLite locks
+/// the database itself.
+fn lock(path: &Path) -> std::result::Result<File, TryLockError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-lock");
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(PathBuf::from(name))
+        .map_err(TryLockError::Error)?;
+    file.try_lock()?;
+    Ok(file)
+}
+
+fn migrate(connection: &mut Connection) -> Result<()> {
+    let known = MIGRATIONS.len() as i64;
+    let version = |c: &Connection| c.pragma_query_value(None, "user_version", |r| r.get(0));
+    if version(connection)? == known {
+        return Ok(());
+    }
+    // Exclusive: two processes may open a new file at the same moment.
+    let tx = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Exclusive)?;
+    let found: i64 = version(&tx)?;
+    if found > known {
+        return Err(StoreError::Newer { found, known });
+    }
+    for migration in &MIGRATIONS[found as usize..] {
+        tx.execute_batch(migration)?;
+    }
+    tx.pragma_update(None, "user_version", known)?;
+    tx.commit()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("wabridge-schema-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        folder.join(name)
+    }
+
+    #[test]
+    fn a_file_of_a_newer_version_is_refused_with_the_mend() {
+        let path = file("newer.db");
+        drop(Database::open(&path, Access::Visit).unwrap());
+        Connection::open(&path)
+            .unwrap()
+            .pragma_update(None, "user_version", 99)
+            .unwrap();
+        let error = Database::open(&path, Access::Serve).err().unwrap();
+        assert!(
+            matches!(error, StoreError::Newer { found: 99, .. }),
+            "{error}"
+        );
+        assert!(error.to_string().contains("use the newer wabridge"));
+    }
+
+    #[test]
+    fn only_one_service_a_file_and_visitors_beside_it() {
+        let path = file("one.db");
+        let first = Database::open(&path, Access::Serve).unwrap();
+        assert!(matches!(
+            Database::open(&path, Access::Serve).err(),
+            Some(StoreError::InUse { .. })
+        ));
+        Database::open(&path, Access::Visit).unwrap();
+        drop(first);
+        Database::open(&path, Access::Serve).unwrap();
+    }
+
+    #[test]
+    fn a_missing_folder_is_said_plainly() {
+        let error = Database::open(Path::new("/nonexistent/x.db"), Access::Serve);
+        assert!(
+            error
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("check that its folder exists")
+        );
+    }
+
+    #[test]
+    fn commits_survive_power_failure_settings() {
+        let database = Database::open(&file("pragmas.db"), Access::Visit).unwrap();
+        let pragma = |name| -> String {
+            let read = |row: &rusqlite::Row| row.get::<_, rusqlite::types::Value>(0);
+            match database
+                .connection
+                .pragma_query_value(None, name, read)
+                .unwrap()
+            {
+                rusqlite::types::Value::Text(text) => text,
+                other => format!("{other:?}"),
+            }
+        };
+        assert_eq!(pragma("journal_mode"), "wal");
+        assert_eq!(pragma("synchronous"), "Integer(2)");
+    }
+}
