@@ -1,0 +1,366 @@
+//! `claim`: the attempt is written, then the work is handed out.
+
+use super::Gateway;
+use crate::config::OnUnknown;
+use crate::policy::ladder::SendState;
+use crate::policy::{breaker::Breaker, pacing};
+use crate::store::rows::*;
+use crate::store::{Result, Tx};
+use crate::wire::notification::{Kind, key_digest};
+use crate::wire::{outgoing, signature};
+
+/// Jobs looked at in one claim. Most are claimed; some only move (too old, or
+/// their pair has to wait), and this bounds how many of those one commit holds.
+const EXAMINED_MAX: usize = 256;
+
+/// Work handed out, and when to come again.
+#[derive(Debug, Default)]
+pub struct Claimed {
+    /// To be done now, each by itself.
+    pub work: Vec<Work>,
+    /// When there is more, in Unix milliseconds; `None` until something new
+    /// comes.
+    pub next_due: Option<i64>,
+    /// All queues are closed: until then, or until a job ends, nothing new can
+    /// be claimed either.
+    pub closed: bool,
+}
+
+/// One attempt at one job.
+#[derive(Debug)]
+pub enum Work {
+    /// Hand an event to the bot.
+    Deliver(Delivery),
+    /// Call Graph.
+    Send(Sending),
+}
+
+/// An event on its way to a consumer.
+#[derive(Clone)]
+pub struct Delivery {
+    /// The job, for `finish`.
+    pub job: JobId,
+    /// Which attempt this is; the first is 1.
+    pub attempt: u32,
+    /// The event.
+    pub event: EventId,
+    /// The same on every attempt and replay: an app can recognise a repetition.
+    pub webhook_id: String,
+    /// What the event is.
+    pub kind: Kind,
+    /// The webhook field it came under.
+    pub field: String,
+    /// Message type, status, call event or the change's event.
+    pub type_: String,
+    /// When it was stored, in Unix milliseconds.
+    pub received_at: i64,
+    /// When this attempt began, in Unix milliseconds.
+    pub started_at: i64,
+    /// The Meta envelope narrowed to it.
+    pub body: String,
+}
+
+impl std::fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(
+            f,
+            "Delivery(event {}, attempt {})",
+            self.event, self.attempt
+        )
+    }
+}
+
+/// A message on its way to Graph.
+#[derive(Clone)]
+pub struct Sending {
+    /// The job, for `finish`.
+    pub job: JobId,
+    /// Which attempt this is; the first is 1.
+    pub attempt: u32,
+    /// The message.
+    pub outbox: OutboxId,
+    /// `phone_number_id` it goes out from.
+    pub number: String,
+    /// The body for Graph, our mark in it.
+    pub body: String,
+}
+
+impl std::fmt::Debug for Sending {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(
+            f,
+            "Sending(outbox {}, attempt {})",
+            self.outbox, self.attempt
+        )
+    }
+}
+
+impl Gateway {
+    /// Takes up to `room` jobs of one kind whose time has come. Each counts as
+    /// an attempt from here on, whatever happens.
+    pub fn claim(&self, tx: &Tx<'_>, now: i64, kind: QueueKind, room: usize) -> Result<Claimed> {
+        let queues = tx.queues()?;
+        let of_kind = || queues.iter().filter(|queue| queue.kind == kind);
+        let mut claimed = Claimed {
+            closed: of_kind().next().is_some()
+                && of_kind().all(|queue| queue.breaker.closed_until_ms > now),
+            ..Claimed::default()
+        };
+        // From another one each time: the first would take every worker for as
+        // long as it has a backlog.
+        let mut in_turn: Vec<&Queue> = of_kind().collect();
+        let turn = now.rem_euclid(in_turn.len().max(1) as i64) as usize;
+        in_turn.rotate_left(turn);
+        for queue in in_turn {
+            let next = self.claim_queue(tx, now, queue, room, &mut claimed)?;
+            claimed.next_due = earlier(claimed.next_due, next);
+        }
+        Ok(claimed)
+    }
+
+    /// Returns when this queue has more.
+    fn claim_queue(
+        &self,
+        tx: &Tx<'_>,
+        now: i64,
+        queue: &Queue,
+        room: usize,
+        claimed: &mut Claimed,
+    ) -> Result<Option<i64>> {
+        if queue.kind == QueueKind::Send {
+            match (self.token_digest(&queue.name), &queue.halt) {
+                (None, Some(_)) => return Ok(None),
+                (None, None) => {
+                    tx.set_halt(queue.id, Some(&no_token(now)))?;
+                    return Ok(None);
+                }
+                // A new token ends the halt, whatever it was for, and at once:
+                // the next probe may be a quarter of an hour away.
+                (Some(token), Some(halt)) if halt.token_digest != token => {
+                    tx.set_halt(queue.id, None)?;
+                    tx.set_breaker(queue.id, Breaker::WELL)?;
+                    let mended = Queue {
+                        halt: None,
+                        breaker: Breaker::WELL,
+                        ..queue.clone()
+                    };
+                    return self.claim_queue(tx, now, &mended, room, claimed);
+                }
+                _ => {}
+            }
+        }
+        if queue.breaker.closed_until_ms > now {
+            return Ok(Some(queue.breaker.closed_until_ms));
+        }
+        let probing = queue.breaker.probing() || queue.halt.is_some();
+        let before = claimed.work.len();
+        let target = match probing {
+            true => room.min(before + 1),
+            false => room,
+        };
+        let mut full_at_us = queue.full_at_us;
+        let mut wait_for_pace = None;
+        let mut examined = 0;
+        while claimed.work.len() < target && examined < EXAMINED_MAX && wait_for_pace.is_none() {
+            let jobs = tx.due_jobs(queue.id, now, target - claimed.work.len())?;
+            if jobs.is_empty() {
+                break;
+            }
+            examined += jobs.len();
+            for job in &jobs {
+                match self.start(tx, now, job, &mut full_at_us)? {
+                    Started::Work(work) => claimed.work.push(work),
+                    Started::NotNow => {}
+                    Started::NumberMustWait(until) => {
+                        wait_for_pace = Some(until);
+                        break;
+                    }
+                }
+            }
+        }
+        if full_at_us != queue.full_at_us {
+            tx.set_full_at_us(queue.id, full_at_us)?;
+        }
+        if probing && claimed.work.len() > before {
+            let probe = queue
+                .breaker
+                .probe_started(now, self.limits.probe_timeout_ms);
+            tx.set_breaker(queue.id, probe)?;
+            return Ok(Some(probe.closed_until_ms));
+        }
+        match wait_for_pace {
+            Some(until) => Ok(Some(until)),
+            None => tx.next_due(queue.id),
+        }
+    }
+
+    fn start(&self, tx: &Tx<'_>, now: i64, job: &Job, full_at_us: &mut i64) -> Result<Started> {
+        match (job.event, job.outbox) {
+            (Some(event), _) => self.start_delivery(tx, now, job, event),
+            (None, Some(outbox)) => self.start_sending(tx, now, job, outbox, full_at_us),
+            (None, None) => give_up(tx, now, job, "the job names nothing to do"),
+        }
+    }
+
+    fn start_delivery(&self, tx: &Tx<'_>, now: i64, job: &Job, event: EventId) -> Result<Started> {
+        let Some(event) = tx.event(event)? else {
+            return give_up(tx, now, job, "the event is not stored any more");
+        };
+        if now - event.received_at > self.limits.delivery_age_max_ms && job.attempts > 0 {
+            return give_up(
+                tx,
+                now,
+                job,
+                "could not be delivered within FORWARD_MAX_AGE",
+            );
+        }
+        tx.start_job(job.id)?;
+        let body = match event.kind {
+            Kind::Status => self.without_mark(tx, event.body)?,
+            _ => event.body,
+        };
+        Ok(Started::Work(Work::Deliver(Delivery {
+            job: job.id,
+            attempt: job.attempts + 1,
+            event: event.id,
+            webhook_id: format!("msg_{}", signature::hex(&key_digest(&event.key))),
+            kind: event.kind,
+            field: event.field,
+            type_: event.type_,
+            received_at: event.received_at,
+            started_at: now,
+            body,
+        })))
+    }
+
+    /// A status as the app expects it: our mark is replaced by what the app
+    /// itself had written there.
+    fn without_mark(&self, tx: &Tx<'_>, body: String) -> Result<String> {
+        if !body.contains(&self.mark_prefix) {
+            return Ok(body);
+        }
+        let events = crate::wire::notification::read(body.as_bytes());
+        let facts = events
+            .ok()
+            .and_then(|events| events.into_iter().next()?.status);
+        let marked = facts.and_then(|facts| self.marked(&facts.opaque?));
+        let Some(outbox) = marked else {
+            return Ok(body);
+        };
+        let own = tx
+            .message(outbox)?
+            .and_then(|m| outgoing::own_opaque(&m.body));
+        Ok(outgoing::unmarked(&body, own.as_deref()).unwrap_or(body))
+    }
+
+    fn start_sending(
+        &self,
+        tx: &Tx<'_>,
+        now: i64,
+        job: &Job,
+        outbox: OutboxId,
+        full_at_us: &mut i64,
+    ) -> Result<Started> {
+        let Some(message) = tx.message(outbox)? else {
+            return give_up(tx, now, job, "the message is not stored any more");
+        };
+        let end = |state: SendState, text: &str| {
+            let fault = Fault {
+                code: message.error_code,
+                text: text.into(),
+            };
+            tx.set_message_state(outbox, state, Some(&fault), now)?;
+            give_up(tx, now, job, text)
+        };
+        match message.state {
+            SendState::Queued => {}
+            SendState::Unknown => {
+                if message.tries_max.is_some_and(|max| job.attempts >= max) {
+                    return end(
+                        SendState::Failed,
+                        "Graph could not take it, and no status came",
+                    );
+                }
+                if self.limits.on_unknown == OnUnknown::Hold {
+                    let text = "Graph's answer was lost and no status came: it may have gone out";
+                    return end(SendState::Held, text);
+                }
+            }
+            _ => {
+                tx.end_job(job, JobState::Done, None, now)?;
+                return Ok(Started::NotNow);
+            }
+        }
+        if now - message.created_at > self.limits.send_age_max_ms {
+            return end(SendState::Failed, "could not be sent within SEND_MAX_AGE");
+        }
+        let now_us = now * 1_000;
+        let mark = outgoing::is_mark(&message.type_);
+        let pair = match mark {
+            true => None,
+            false => match pacing::PAIR.take(tx.pair_full_at_us(job.lane)?, now_us) {
+                Ok(full_at) => Some(full_at),
+                Err(ready_at) => {
+                    tx.defer_job(job.id, to_ms(ready_at))?;
+                    return Ok(Started::NotNow);
+                }
+            },
+        };
+        match self.limits.number_rate.take(*full_at_us, now_us) {
+            Ok(full_at) => *full_at_us = full_at,
+            Err(ready_at) => return Ok(Started::NumberMustWait(to_ms(ready_at))),
+        }
+        if let Some(full_at) = pair {
+            tx.set_pair_full_at_us(job.lane, full_at)?;
+        }
+        tx.start_job(job.id)?;
+        tx.set_message_state(outbox, SendState::Sending, None, now)?;
+        let body = match mark {
+            true => message.body,
+            false => outgoing::marked(&message.body, &self.mark(outbox)),
+        };
+        Ok(Started::Work(Work::Send(Sending {
+            job: job.id,
+            attempt: job.attempts + 1,
+            outbox,
+            number: message.number,
+            body,
+        })))
+    }
+}
+
+fn no_token(now: i64) -> Halt {
+    Halt {
+        reason: "no token is set for this number: set WHATSAPP_TOKEN and start the service anew"
+            .into(),
+        scope: "token".into(),
+        token_digest: String::new(),
+        since: now,
+    }
+}
+
+/// What became of one job that was due.
+enum Started {
+    Work(Work),
+    /// It ended or waits; others may go.
+    NotNow,
+    /// The whole number has to wait until then.
+    NumberMustWait(i64),
+}
+
+fn give_up(tx: &Tx<'_>, now: i64, job: &Job, why: &str) -> Result<Started> {
+    tx.end_job(job, JobState::Dead, Some(why), now)?;
+    Ok(Started::NotNow)
+}
+
+/// Rounded up: a millisecond early would only find that it is too early.
+fn to_ms(us: i64) -> i64 {
+    us.div_euclid(1_000) + 1
+}
+
+fn earlier(a: Option<i64>, b: Option<i64>) -> Option<i64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}

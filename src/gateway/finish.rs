@@ -1,0 +1,514 @@
+//! `finish`: what came of an attempt, and all that follows, in one commit.
+
+use super::Gateway;
+use super::receive::status_fault;
+use crate::policy::breaker::Breaker;
+use crate::policy::ladder::{self, SendState};
+use crate::policy::retry::{self, Backoff};
+use crate::policy::verdict::{HaltScope, Scope, Verdict, Why};
+use crate::store::rows::*;
+use crate::store::{Result, Tx};
+use crate::wire::notification::{self, key_digest, status_key};
+use crate::wire::outgoing::{self, Outgoing, ReplyTo};
+use crate::wire::validate;
+use std::time::Duration;
+
+/// What a consumer made of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Dealt with. Each reply is a Cloud API message object, in the order in
+    /// which they go out.
+    Done { replies: Vec<String> },
+    /// Not now: the same event again later, not before `wait`.
+    Retry {
+        /// In words, without the event's contents.
+        reason: String,
+        /// The least time to wait, if the consumer said so.
+        wait: Option<Duration>,
+        /// It says something about the consumer as a whole (refused, timed
+        /// out), not about this event: counts for the breaker.
+        down: bool,
+    },
+    /// Never: a dead letter.
+    Dead { reason: String },
+}
+
+/// What Graph made of a message: what `finish_sending` did with a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// Done with, well or not.
+    Ended,
+    /// To be tried again, or waiting for a status.
+    Again,
+    /// The attempt is not under way any more; nothing was changed.
+    Stale,
+}
+
+/// Probes of a halted number: the first soon, since many halts are mended in
+/// minutes, then seldom, since some of them make matters worse when repeated.
+const HALT_PROBE: Backoff = Backoff {
+    first_ms: 60_000,
+    max_ms: 15 * 60_000,
+};
+
+/// For so long after a halt began, calls made before it may come back: as long
+/// as a call may take.
+const HALT_ECHO_MS: i64 = 30_000;
+
+/// Marks (read, typing) are worth little: a few tries.
+const MARK_TRIES_MAX: u32 = 3;
+
+/// Replies to one event. More is a mistake in the app, and would flood the
+/// customer.
+const REPLIES_MAX: usize = 100;
+
+impl Gateway {
+    /// Ends an attempt at a delivery. The event is done and its replies are in
+    /// the outbox in the same commit, or neither.
+    pub fn finish_delivery(
+        &self,
+        tx: &Tx<'_>,
+        now: i64,
+        job: JobId,
+        attempt: u32,
+        outcome: &Outcome,
+        luck: f64,
+    ) -> Result<()> {
+        let Some(job) = self.running(tx, job, attempt)? else {
+            return Ok(());
+        };
+        let breaker = match tx.queue_row(job.queue)? {
+            Some(queue) => queue.breaker,
+            None => Breaker::WELL,
+        };
+        match outcome {
+            Outcome::Done { replies } => {
+                self.queue_replies(tx, now, &job, replies)?;
+                tx.end_job(&job, JobState::Done, None, now)?;
+            }
+            Outcome::Dead { reason } => tx.end_job(&job, JobState::Dead, Some(reason), now)?,
+            Outcome::Retry { reason, wait, down } => {
+                let wait = at_least(*wait, retry::DELIVERY.after(job.attempts, luck));
+                tx.retry_job(&job, now, now + wait, job.attempts, Some(reason))?;
+                if *down {
+                    return tx.set_breaker(job.queue, breaker.failed(now));
+                }
+            }
+        }
+        match breaker == Breaker::WELL {
+            true => Ok(()),
+            false => tx.set_breaker(job.queue, Breaker::WELL),
+        }
+    }
+
+    fn queue_replies(&self, tx: &Tx<'_>, now: i64, job: &Job, replies: &[String]) -> Result<()> {
+        if replies.is_empty() {
+            return Ok(());
+        }
+        let event = match job.event {
+            Some(id) => tx.event(id)?,
+            None => None,
+        };
+        let Some((event, reply_to)) = event.and_then(|event| {
+            let reply_to = ReplyTo::of(&event.body)?;
+            Some((event, reply_to))
+        }) else {
+            return Ok(());
+        };
+        if replies.len() > REPLIES_MAX {
+            let text = format!(
+                "an answer holds at most {REPLIES_MAX} messages: {} more were not sent",
+                replies.len() - REPLIES_MAX
+            );
+            let fault = Fault { code: None, text };
+            self.keep_failed(tx, now, job, &reply_to, &replies[REPLIES_MAX], &fault)?;
+        }
+        for reply in replies.iter().take(REPLIES_MAX) {
+            match complete(reply, &reply_to) {
+                Ok(out) => {
+                    let conversation = match out.recipient.is_empty() {
+                        true => job.lane,
+                        false => self.conversation_with(tx, &reply_to.number, &out.recipient)?,
+                    };
+                    let message = NewMessage {
+                        number: reply_to.number.clone(),
+                        conversation,
+                        recipient: out.recipient,
+                        type_: out.type_,
+                        body: out.body,
+                        cause: Some(event.id),
+                    };
+                    self.queue_message(tx, now, &message)?;
+                }
+                Err(fault) => self.keep_failed(tx, now, job, &reply_to, reply, &fault)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A reply that cannot be sent is kept where an operator looks for it,
+    /// instead of asked for again: the app would give the same answer.
+    fn keep_failed(
+        &self,
+        tx: &Tx<'_>,
+        now: i64,
+        job: &Job,
+        reply_to: &ReplyTo,
+        reply: &str,
+        fault: &Fault,
+    ) -> Result<()> {
+        let message = NewMessage {
+            number: reply_to.number.clone(),
+            conversation: job.lane,
+            recipient: String::new(),
+            type_: String::new(),
+            body: reply.to_owned(),
+            cause: job.event,
+        };
+        tx.insert_message(&message, SendState::Failed, Some(fault), now)?;
+        Ok(())
+    }
+
+    /// Puts a message in the outbox and in its lane.
+    pub fn queue_message(&self, tx: &Tx<'_>, now: i64, message: &NewMessage) -> Result<OutboxId> {
+        let id = tx.insert_message(message, SendState::Queued, None, now)?;
+        let queue = tx.queue(QueueKind::Send, &message.number)?;
+        tx.push_job(queue, message.conversation, None, Some(id), now)?;
+        Ok(id)
+    }
+
+    /// Ends an attempt at a send.
+    pub fn finish_sending(
+        &self,
+        tx: &Tx<'_>,
+        now: i64,
+        job: JobId,
+        attempt: u32,
+        verdict: &Verdict,
+        luck: f64,
+    ) -> Result<Sent> {
+        let Some(job) = self.running(tx, job, attempt)? else {
+            return Ok(Sent::Stale);
+        };
+        let message = match job.outbox {
+            Some(id) => tx.message(id)?,
+            None => None,
+        };
+        let (Some(message), Some(queue)) = (message, tx.queue_row(job.queue)?) else {
+            tx.end_job(
+                &job,
+                JobState::Dead,
+                Some("the message is not stored any more"),
+                now,
+            )?;
+            return Ok(Sent::Ended);
+        };
+        let ending = Ending {
+            gateway: self,
+            tx,
+            now,
+            luck,
+            job,
+            message,
+            queue,
+        };
+        // A status came while the call ran: the message is out, whatever the
+        // answer says.
+        if ending.message.state != SendState::Sending
+            && !matches!(verdict, Verdict::Accepted { .. })
+        {
+            return ending.end(JobState::Done, None);
+        }
+        match verdict {
+            Verdict::Accepted {
+                wamid,
+                wa_id,
+                user_id,
+            } => ending.accepted(wamid.as_deref(), [wa_id.as_deref(), user_id.as_deref()]),
+            Verdict::Refused { why } => {
+                ending.well()?;
+                ending.state(SendState::Failed, Some(why))?;
+                ending.end(JobState::Dead, Some(why))
+            }
+            Verdict::Retry { scope, wait, why } => ending.put_off(*scope, *wait, why),
+            Verdict::Halt { scope, why } => ending.halt(*scope, why),
+            Verdict::Unknown {
+                scope,
+                wait,
+                tries_max,
+                why,
+            } => ending.unknown(
+                *scope,
+                *wait,
+                *tries_max,
+                self.limits.reconcile_window_ms,
+                why,
+            ),
+        }
+    }
+
+    /// The job, if this attempt at it is still under way.
+    fn running(&self, tx: &Tx<'_>, job: JobId, attempt: u32) -> Result<Option<Job>> {
+        let job = tx.job(job)?;
+        Ok(job.filter(|job| job.state == JobState::Running && job.attempts == attempt))
+    }
+}
+
+/// The end of one attempt at a send.
+struct Ending<'t, 'c> {
+    gateway: &'t Gateway,
+    tx: &'t Tx<'c>,
+    now: i64,
+    luck: f64,
+    job: Job,
+    message: Message,
+    queue: Queue,
+}
+
+impl Ending<'_, '_> {
+    fn accepted(&self, wamid: Option<&str>, ids: [Option<&str>; 2]) -> Result<Sent> {
+        self.well()?;
+        let mut state = self.message.state.merge(SendState::Accepted);
+        let mut fault = None;
+        if let Some(wamid) = wamid {
+            self.tx.set_wamid(self.message.id, wamid)?;
+            for early in self.early_statuses(wamid)? {
+                let said = ladder::of_status(&early.status, early.of_participant);
+                state = said.map_or(state, |said| state.merge(said));
+                if state == SendState::Failed {
+                    fault = Some(status_fault(&early));
+                }
+            }
+        }
+        if state != self.message.state {
+            self.tx
+                .set_message_state(self.message.id, state, fault.as_ref(), self.now)?;
+        }
+        self.learn_ids(ids.into_iter().flatten())?;
+        self.tx.end_job(&self.job, JobState::Done, None, self.now)?;
+        Ok(Sent::Ended)
+    }
+
+    /// Statuses that came before the answer and did not carry our mark: found
+    /// by the key they would have.
+    fn early_statuses(&self, wamid: &str) -> Result<Vec<notification::StatusFacts>> {
+        let mut found = Vec::new();
+        for word in ["sent", "delivered", "read", "played", "failed"] {
+            let digest = key_digest(&status_key("messages", wamid, word));
+            let Some(event) = self.tx.event_by_digest(&digest)? else {
+                continue;
+            };
+            let facts = notification::read(event.body.as_bytes())
+                .ok()
+                .and_then(|events| events.into_iter().next()?.status);
+            found.extend(facts);
+        }
+        Ok(found)
+    }
+
+    /// Graph names the recipient by other ids than we did: later events under
+    /// these belong to the same conversation.
+    fn learn_ids<'i>(&self, ids: impl Iterator<Item = &'i str>) -> Result<()> {
+        for id in ids.map(notification::user_id) {
+            if self.tx.conversation(&self.message.number, &id)?.is_none() {
+                self.tx
+                    .insert_alias(&self.message.number, &id, self.job.lane)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Refused before processing: the same request again, later.
+    fn put_off(&self, scope: Scope, wait: Option<Duration>, why: &Why) -> Result<Sent> {
+        let backoff = match scope {
+            Scope::Pair => retry::pair_wait_ms(self.job.attempts),
+            _ => retry::SEND.after(self.job.attempts, self.luck),
+        };
+        let wait = at_least(wait, backoff);
+        match scope {
+            Scope::Message | Scope::Pair => {
+                self.state(SendState::Queued, Some(why))?;
+                self.again(wait, why)
+            }
+            Scope::Number | Scope::Account | Scope::App => {
+                // The queue waits, so the job need not: it goes first afterwards.
+                self.slow(scope, wait)?;
+                self.state(SendState::Queued, Some(why))?;
+                self.again(0, why)
+            }
+        }
+    }
+
+    /// May have gone out: a status will tell, or nothing for the whole window.
+    fn unknown(
+        &self,
+        scope: Scope,
+        wait: Option<Duration>,
+        tries_max: Option<u32>,
+        window_ms: i64,
+        why: &Why,
+    ) -> Result<Sent> {
+        if outgoing::is_mark(&self.message.type_) {
+            self.slow(scope, 0)?;
+            if self.job.attempts >= MARK_TRIES_MAX {
+                self.state(SendState::Failed, Some(why))?;
+                return self.end(JobState::Dead, Some(why));
+            }
+            self.state(SendState::Queued, Some(why))?;
+            return self.again(retry::SEND.after(self.job.attempts, self.luck), why);
+        }
+        self.slow(scope, at_least(wait, 0))?;
+        self.state(SendState::Unknown, Some(why))?;
+        // Counted from the first try that may have gone out: being put off
+        // before that doubles nothing.
+        let earlier = self.job.attempts - 1;
+        let tries_max = tries_max.map(|max| max + earlier);
+        let tries_max = self.message.tries_max.or(tries_max);
+        self.tx.set_tries_max(self.message.id, tries_max)?;
+        self.again(at_least(wait, window_ms), why)
+    }
+
+    /// Nothing goes out until someone acts. The message keeps its place, and
+    /// the attempt does not count.
+    fn halt(&self, scope: HaltScope, why: &Why) -> Result<Sent> {
+        // Calls that were under way when the halt began come back with the same
+        // answer: they tell nothing new and are no failed probes.
+        let known = |halt: &Halt| self.now - halt.since < HALT_ECHO_MS;
+        if !self.queue.halt.as_ref().is_some_and(known) {
+            let failures = match self.queue.halt {
+                Some(_) => self.queue.breaker.failures + 1,
+                None => 1,
+            };
+            let probe = Breaker {
+                failures,
+                closed_until_ms: self.now + HALT_PROBE.after(failures, self.luck),
+            };
+            for queue in self.tx.queues()? {
+                let others = || {
+                    scope == HaltScope::App && queue.kind == QueueKind::Send && queue.halt.is_none()
+                };
+                if queue.id == self.queue.id || others() {
+                    self.tx
+                        .set_halt(queue.id, Some(&self.reason(scope, &queue, why)))?;
+                    self.tx.set_breaker(queue.id, probe)?;
+                }
+            }
+        }
+        self.state(SendState::Queued, Some(why))?;
+        let attempts = self.job.attempts.saturating_sub(1);
+        let why = why.with_details();
+        self.tx
+            .retry_job(&self.job, self.now, self.now, attempts, Some(&why))?;
+        Ok(Sent::Again)
+    }
+
+    fn reason(&self, scope: HaltScope, queue: &Queue, why: &Why) -> Halt {
+        let name = match scope {
+            HaltScope::Token => "token",
+            HaltScope::Number => "number",
+            HaltScope::Account => "account",
+            HaltScope::App => "app",
+        };
+        Halt {
+            reason: why.with_details(),
+            scope: name.into(),
+            token_digest: self
+                .gateway
+                .token_digest(&queue.name)
+                .unwrap_or_default()
+                .into(),
+            since: self.now,
+        }
+    }
+
+    /// Graph answers: halts and outages are over. A pause that Graph asked for
+    /// is not, unless this call was the probe after it: calls that began before
+    /// the pause still come back.
+    fn well(&self) -> Result<()> {
+        let halted = self.queue.halt.is_some();
+        if halted {
+            self.tx.set_halt(self.queue.id, None)?;
+        }
+        let before = self.queue.breaker;
+        let after = match halted || before.probing() {
+            true => Breaker::WELL,
+            false => Breaker {
+                failures: 0,
+                ..before
+            },
+        };
+        match before == after {
+            true => Ok(()),
+            false => self.tx.set_breaker(self.queue.id, after),
+        }
+    }
+
+    /// The number, or all numbers, send nothing for a while.
+    fn slow(&self, scope: Scope, wait_ms: i64) -> Result<()> {
+        let until = self.now + wait_ms;
+        let failed = self.queue.breaker.failed(self.now);
+        let own = Breaker {
+            closed_until_ms: match scope {
+                Scope::Message | Scope::Pair => failed.closed_until_ms,
+                _ => failed.closed_until_ms.max(until),
+            },
+            ..failed
+        };
+        self.tx.set_breaker(self.queue.id, own)?;
+        if !matches!(scope, Scope::Account | Scope::App) {
+            return Ok(());
+        }
+        let others = self
+            .tx
+            .queues()?
+            .into_iter()
+            .filter(|q| q.kind == QueueKind::Send);
+        for queue in others.filter(|q| q.id != self.queue.id) {
+            let breaker = Breaker {
+                closed_until_ms: queue.breaker.closed_until_ms.max(until),
+                ..queue.breaker
+            };
+            self.tx.set_breaker(queue.id, breaker)?;
+        }
+        Ok(())
+    }
+
+    fn state(&self, state: SendState, why: Option<&Why>) -> Result<()> {
+        let fault = why.map(|why| Fault {
+            code: why.code,
+            text: why.with_details(),
+        });
+        self.tx
+            .set_message_state(self.message.id, state, fault.as_ref(), self.now)
+    }
+
+    fn again(&self, wait_ms: i64, why: &Why) -> Result<Sent> {
+        let due = self.now + wait_ms;
+        let why = why.with_details();
+        self.tx
+            .retry_job(&self.job, self.now, due, self.job.attempts, Some(&why))?;
+        Ok(Sent::Again)
+    }
+
+    fn end(&self, state: JobState, why: Option<&Why>) -> Result<Sent> {
+        let error = why.map(Why::with_details);
+        self.tx
+            .end_job(&self.job, state, error.as_deref(), self.now)?;
+        Ok(Sent::Ended)
+    }
+}
+
+/// A reply with all it lacks, or what Graph would refuse it for.
+fn complete(reply: &str, reply_to: &ReplyTo) -> std::result::Result<Outgoing, Fault> {
+    let out = outgoing::reply(reply, reply_to).map_err(|text| Fault { code: None, text })?;
+    validate::check_reply(reply).map_err(|invalid| Fault {
+        code: Some(invalid.code),
+        text: invalid.details,
+    })?;
+    Ok(out)
+}
+
+fn at_least(wait: Option<Duration>, backoff_ms: i64) -> i64 {
+    let wait = wait.map_or(0, |wait| wait.as_millis() as i64);
+    wait.max(backoff_ms)
+}

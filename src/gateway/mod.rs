@@ -1,0 +1,254 @@
+//! The queue: `receive`, `claim`, `finish`. Everything that can be lost passes
+//! through here, each step in one commit, the time and the luck as arguments.
+//! No clock, socket or thread: the simulator runs days of crashes through these
+//! functions in a second.
+//!
+//! * [`receive`]: an event is stored, and its deliveries with it
+//! * [`claim`]: the attempt is written, then the work is handed out
+//! * [`finish`]: what came of it, and all that follows, in one commit
+//! * [`post`]: a message handed over by a caller of the API
+//! * [`operator`]: looking, replaying
+//!
+//! What a crash between two steps means is decided in [`Gateway::recover`].
+
+pub mod claim;
+pub mod finish;
+pub mod operator;
+pub mod post;
+pub mod receive;
+
+pub use claim::{Claimed, Delivery, Sending, Work};
+pub use finish::{Outcome, Sent};
+pub use post::{Post, Posted};
+pub use receive::Received;
+
+use crate::config::{Limits, Tokens};
+use crate::policy::ladder::SendState;
+use crate::policy::retry::DELIVERY;
+use crate::store::rows::*;
+use crate::store::{Result, Tx};
+use crate::wire::notification::{self, Kind, Party};
+use crate::wire::outgoing;
+use ring::digest;
+use std::collections::BTreeMap;
+
+/// The name of the consumer that answers.
+pub const BOT: &str = "bot";
+
+/// Which events the bot wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wants {
+    /// Nobody is there to answer: events are kept only.
+    Nothing,
+    /// Customers' messages.
+    Messages,
+    /// Everything.
+    All,
+}
+
+impl Wants {
+    fn includes(self, kind: Kind) -> bool {
+        match self {
+            Wants::Nothing => false,
+            Wants::Messages => kind == Kind::Message,
+            Wants::All => true,
+        }
+    }
+}
+
+/// The queue's rules, ready to be applied to a database.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    limits: Limits,
+    wants: Wants,
+    bot: QueueId,
+    /// What our marks begin with, in this database and no other.
+    mark_prefix: String,
+    common_token: Option<String>,
+    tokens: BTreeMap<String, String>,
+}
+
+impl Gateway {
+    /// The queue on a database, for a bot that wants these events and for
+    /// sending with these tokens.
+    pub fn open(tx: &Tx<'_>, limits: Limits, wants: Wants, tokens: &Tokens) -> Result<Gateway> {
+        let fingerprint = |secret: &crate::config::Secret| token_digest(secret.expose());
+        Ok(Gateway {
+            limits,
+            wants,
+            bot: tx.queue(QueueKind::Deliver, BOT)?,
+            mark_prefix: format!("wabridge:{}:", tx.instance()?),
+            common_token: tokens.common.as_ref().map(fingerprint),
+            tokens: tokens
+                .by_number
+                .iter()
+                .map(|(number, token)| (number.clone(), fingerprint(token)))
+                .collect(),
+        })
+    }
+
+    /// After a start: attempts that were under way when the last process ended
+    /// are over. A delivery is repeated at once. A send may have reached Graph,
+    /// so it waits for a status; the window starts anew for all of these, since
+    /// statuses could not arrive while nobody listened.
+    pub fn recover(&self, tx: &Tx<'_>, now: i64) -> Result<Recovered> {
+        let mut recovered = Recovered::default();
+        let later = now + self.limits.reconcile_window_ms;
+        for job in tx.running_jobs()? {
+            let Some(outbox) = job.outbox else {
+                recovered.deliveries += 1;
+                // One that ends the process each time must not do so at full speed.
+                let wait = match job.attempts {
+                    0 | 1 => 0,
+                    attempts => DELIVERY.after(attempts, 0.0),
+                };
+                tx.retry_job(
+                    &job,
+                    now,
+                    now + wait,
+                    job.attempts,
+                    Some("interrupted by a restart"),
+                )?;
+                continue;
+            };
+            recovered.sends += 1;
+            match tx.message(outbox)? {
+                Some(message) if message.state != SendState::Sending => {
+                    tx.end_job(&job, JobState::Done, None, now)?;
+                }
+                Some(message) if outgoing::is_mark(&message.type_) => {
+                    tx.set_message_state(outbox, SendState::Queued, None, now)?;
+                    tx.retry_job(&job, now, now, job.attempts, None)?;
+                }
+                _ => {
+                    let fault = Fault {
+                        code: None,
+                        text: "interrupted by a restart while Graph was being called".into(),
+                    };
+                    tx.set_message_state(outbox, SendState::Unknown, Some(&fault), now)?;
+                    tx.retry_job(&job, now, later, job.attempts, Some(&fault.text))?;
+                }
+            }
+        }
+        for outbox in tx.messages_in(SendState::Unknown)? {
+            if let Some(job) = tx
+                .job_of_outbox(outbox)?
+                .filter(|j| j.state == JobState::Waiting)
+            {
+                recovered.unknown += 1;
+                tx.defer_job(job.id, later)?;
+            }
+        }
+        // A restart is often how an operator mends the app: look at once.
+        for queue in tx.queues()?.iter().filter(|q| q.kind == QueueKind::Deliver) {
+            let breaker = crate::policy::breaker::Breaker {
+                closed_until_ms: 0,
+                ..queue.breaker
+            };
+            tx.set_breaker(queue.id, breaker)?;
+        }
+        Ok(recovered)
+    }
+
+    /// The conversation (and lane) of a party, found by any id it is known by;
+    /// ids that turn out to be one person's are joined.
+    fn conversation(
+        &self,
+        tx: &Tx<'_>,
+        now: i64,
+        number: &str,
+        party: &Party,
+    ) -> Result<ConversationId> {
+        let single;
+        let (number, ids): (&str, &[String]) = match party {
+            Party::User(ids) => (number, ids),
+            Party::Group(id) => {
+                single = [id.clone()];
+                (number, &single)
+            }
+            // Account events name a number or not, as it happens: one lane.
+            Party::Account(waba) => {
+                single = [format!("waba:{waba}")];
+                ("", &single)
+            }
+        };
+        let mut known: Vec<ConversationId> = Vec::new();
+        let mut new: Vec<&String> = Vec::new();
+        for id in ids {
+            match tx.conversation(number, id)? {
+                Some(found) if !known.contains(&found) => known.push(found),
+                Some(_) => {}
+                None => new.push(id),
+            }
+        }
+        let Some(&conversation) = known.iter().min() else {
+            let conversation = tx.insert_conversation(number, &ids[0])?;
+            for id in &ids[1..] {
+                tx.insert_alias(number, id, conversation)?;
+            }
+            return Ok(conversation);
+        };
+        for other in known.into_iter().filter(|id| *id != conversation) {
+            for queue in tx.merge_conversation(other, conversation, now)? {
+                tx.settle_lane(queue, conversation, now)?;
+            }
+        }
+        if new.contains(&&ids[0]) {
+            tx.rename_conversation(conversation, &ids[0])?;
+        }
+        for id in new {
+            tx.insert_alias(number, id, conversation)?;
+        }
+        Ok(conversation)
+    }
+
+    /// The conversation a message goes out in.
+    fn conversation_with(
+        &self,
+        tx: &Tx<'_>,
+        number: &str,
+        recipient: &str,
+    ) -> Result<ConversationId> {
+        let user = notification::user_id(recipient);
+        match tx.conversation(number, &user)? {
+            Some(conversation) => Ok(conversation),
+            None => tx.insert_conversation(number, &user),
+        }
+    }
+
+    /// Our mark on a message: it comes back in each of its statuses.
+    fn mark(&self, outbox: OutboxId) -> String {
+        format!("{}{outbox}", self.mark_prefix)
+    }
+
+    /// The message a mark of ours names.
+    fn marked(&self, opaque: &str) -> Option<OutboxId> {
+        opaque.strip_prefix(&self.mark_prefix)?.parse().ok()
+    }
+
+    /// The fingerprint of the token a number sends with.
+    fn token_digest(&self, number: &str) -> Option<&str> {
+        let own = self.tokens.get(number).or(self.common_token.as_ref());
+        own.map(String::as_str)
+    }
+}
+
+/// What a start found under way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Deliveries to be repeated.
+    pub deliveries: usize,
+    /// Sends that were being made.
+    pub sends: usize,
+    /// Messages waiting for a status that tells whether they went out.
+    pub unknown: usize,
+}
+
+/// A token as it may be stored: enough to see that it changed.
+fn token_digest(token: &str) -> String {
+    let digest = digest::digest(&digest::SHA256, token.as_bytes());
+    crate::wire::signature::hex(&digest.as_ref()[..8])
+}
+
+#[cfg(test)]
+mod tests;

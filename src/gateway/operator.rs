@@ -1,0 +1,325 @@
+//! What an operator sees and steers: lists, replays, depths. Free functions:
+//! the command line uses them beside a running service.
+
+use super::BOT;
+use crate::policy::ladder::SendState;
+use crate::store::rows::*;
+use crate::store::{Result, Tx};
+
+/// Events looked through for one list, at most: a rare state must not cost a
+/// walk over everything that was ever stored.
+const SCANNED_MAX: usize = 200_000;
+
+const PAGE: usize = 500;
+
+/// An event and what became of it.
+#[derive(Clone, Debug)]
+pub struct InboxRow {
+    /// As stored.
+    pub event: Event,
+    /// `number/user`.
+    pub conversation: String,
+    /// All its deliveries together.
+    pub state: InboxState,
+    /// Attempts of the delivery that counts (the worst off).
+    pub attempts: u32,
+    /// What went wrong with it last.
+    pub error: Option<String>,
+    /// One a consumer.
+    pub deliveries: Vec<DeliveryRow>,
+}
+
+/// One delivery of an event.
+#[derive(Clone, Debug)]
+pub struct DeliveryRow {
+    /// The consumer's name.
+    pub consumer: String,
+    /// Where it stands.
+    pub state: InboxState,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// What went wrong last.
+    pub error: Option<String>,
+}
+
+/// Where an event stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum InboxState {
+    /// Nothing is left to do.
+    Done,
+    /// Being delivered, or to be.
+    Pending,
+    /// Given up for at least one consumer.
+    Dead,
+}
+
+impl InboxState {
+    /// The word used in listings.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            InboxState::Done => "done",
+            InboxState::Pending => "pending",
+            InboxState::Dead => "dead",
+        }
+    }
+
+    /// The state a word names.
+    pub fn parse(word: &str) -> Option<InboxState> {
+        [InboxState::Done, InboxState::Pending, InboxState::Dead]
+            .into_iter()
+            .find(|state| state.as_str() == word)
+    }
+}
+
+/// The newest events (in one state, if asked), oldest of them first.
+pub fn inbox(tx: &Tx<'_>, state: Option<InboxState>, limit: usize) -> Result<Vec<InboxRow>> {
+    let mut rows = Vec::new();
+    let (mut before, mut scanned) = (i64::MAX, 0);
+    while rows.len() < limit && scanned < SCANNED_MAX {
+        let page = tx.events(before, PAGE.min(limit.max(1)))?;
+        let Some(last) = page.last() else { break };
+        before = last.id;
+        scanned += page.len();
+        for event in page {
+            let row = inbox_row(tx, event)?;
+            if state.is_none_or(|wanted| wanted == row.state) && rows.len() < limit {
+                rows.push(row);
+            }
+        }
+    }
+    rows.reverse();
+    Ok(rows)
+}
+
+/// One event.
+pub fn inbox_event(tx: &Tx<'_>, id: EventId) -> Result<Option<InboxRow>> {
+    match tx.event(id)? {
+        Some(event) => inbox_row(tx, event).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn inbox_row(tx: &Tx<'_>, event: Event) -> Result<InboxRow> {
+    let deliveries: Vec<DeliveryRow> = tx
+        .deliveries(event.id)?
+        .into_iter()
+        .map(|(job, consumer, error)| DeliveryRow {
+            consumer,
+            state: match job.state {
+                JobState::Waiting | JobState::Running => InboxState::Pending,
+                JobState::Done => InboxState::Done,
+                JobState::Dead => InboxState::Dead,
+            },
+            attempts: job.attempts,
+            error,
+        })
+        .collect();
+    let worst = deliveries
+        .iter()
+        .max_by_key(|delivery| delivery.state)
+        .cloned();
+    Ok(InboxRow {
+        conversation: conversation_name(tx, event.conversation)?,
+        state: worst.as_ref().map_or(InboxState::Done, |worst| worst.state),
+        attempts: worst.as_ref().map_or(0, |worst| worst.attempts),
+        error: worst.and_then(|worst| worst.error),
+        deliveries,
+        event,
+    })
+}
+
+/// `number/user`, by the names the conversation has now.
+pub fn conversation_name(tx: &Tx<'_>, id: ConversationId) -> Result<String> {
+    let names = tx.conversation_names(resolve(tx, id)?)?;
+    Ok(names.map_or_else(String::new, |(number, user, _)| format!("{number}/{user}")))
+}
+
+/// The conversation that a merged one lives on in.
+pub(super) fn resolve(tx: &Tx<'_>, mut id: ConversationId) -> Result<ConversationId> {
+    // Merges always go to an older conversation, so this ends.
+    while let Some((_, _, Some(into))) = tx.conversation_names(id)? {
+        id = into;
+    }
+    Ok(id)
+}
+
+/// What a replay did with one event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replayed {
+    /// It will be delivered again.
+    Again,
+    /// It is still being delivered.
+    Pending,
+    /// No such event.
+    Missing,
+}
+
+/// Delivers an event again, in its place in the conversation's order. One that
+/// nobody was there for when it came goes to the bot.
+pub fn replay(tx: &Tx<'_>, now: i64, id: EventId) -> Result<Replayed> {
+    let Some(event) = tx.event(id)? else {
+        return Ok(Replayed::Missing);
+    };
+    let lane = resolve(tx, event.conversation)?;
+    let jobs = tx.deliveries(id)?;
+    if jobs.is_empty() {
+        let bot = tx.queue(QueueKind::Deliver, BOT)?;
+        tx.push_job(bot, lane, Some(id), None, now)?;
+        return Ok(Replayed::Again);
+    }
+    let ended = |job: &Job| matches!(job.state, JobState::Done | JobState::Dead);
+    let mut replayed = Replayed::Pending;
+    for (job, ..) in jobs.into_iter().filter(|(job, ..)| ended(job)) {
+        tx.reopen_job(&Job { lane, ..job }, now)?;
+        replayed = Replayed::Again;
+    }
+    Ok(replayed)
+}
+
+/// Events with dead letters, the oldest first.
+pub fn dead_letters(tx: &Tx<'_>, limit: usize) -> Result<Vec<EventId>> {
+    let jobs = tx.dead_deliveries(limit)?;
+    Ok(jobs.into_iter().filter_map(|job| job.event).collect())
+}
+
+/// A message and how often it was tried.
+#[derive(Clone, Debug)]
+pub struct OutboxRow {
+    /// As stored.
+    pub message: Message,
+    /// Attempts at sending it.
+    pub attempts: u32,
+}
+
+/// The newest messages (in one state, if asked), oldest of them first.
+pub fn outbox(tx: &Tx<'_>, state: Option<SendState>, limit: usize) -> Result<Vec<OutboxRow>> {
+    let mut rows = Vec::new();
+    let (mut before, mut scanned) = (i64::MAX, 0);
+    while rows.len() < limit && scanned < SCANNED_MAX {
+        let page = tx.messages(before, PAGE.min(limit.max(1)))?;
+        let Some(last) = page.last() else { break };
+        before = last.id;
+        scanned += page.len();
+        for message in page {
+            if state.is_none_or(|wanted| wanted == message.state) && rows.len() < limit {
+                rows.push(outbox_row(tx, message)?);
+            }
+        }
+    }
+    rows.reverse();
+    Ok(rows)
+}
+
+/// One message.
+pub fn outbox_message(tx: &Tx<'_>, id: OutboxId) -> Result<Option<OutboxRow>> {
+    match tx.message(id)? {
+        Some(message) => outbox_row(tx, message).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn outbox_row(tx: &Tx<'_>, message: Message) -> Result<OutboxRow> {
+    let attempts = tx.job_of_outbox(message.id)?.map_or(0, |job| job.attempts);
+    Ok(OutboxRow { message, attempts })
+}
+
+/// What an operator's word did with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Steered {
+    /// As asked.
+    Done,
+    /// Its state does not allow it.
+    NotNow(SendState),
+    /// No such message.
+    Missing,
+}
+
+/// Sends a message again that was held, has failed, was cancelled, or waits for
+/// a status. One that may have gone out may arrive twice: the operator knows.
+pub fn retry_message(tx: &Tx<'_>, now: i64, id: OutboxId) -> Result<Steered> {
+    use SendState::{Cancelled, Failed, Held, Unknown};
+    let Some(message) = tx.message(id)? else {
+        return Ok(Steered::Missing);
+    };
+    if !matches!(message.state, Held | Failed | Cancelled | Unknown) {
+        return Ok(Steered::NotNow(message.state));
+    }
+    // A reply that could not be read has no job, and would fail again.
+    let Some(job) = tx.job_of_outbox(id)? else {
+        return Ok(Steered::NotNow(message.state));
+    };
+    let lane = resolve(tx, message.conversation)?;
+    tx.set_message_state(id, SendState::Queued, None, now)?;
+    tx.set_tries_max(id, None)?;
+    tx.reopen_job(&Job { lane, ..job }, now)?;
+    Ok(Steered::Done)
+}
+
+/// Takes a message back that is not on its way.
+pub fn cancel_message(tx: &Tx<'_>, now: i64, id: OutboxId) -> Result<Steered> {
+    use SendState::{Cancelled, Held, Queued, Unknown};
+    let Some(message) = tx.message(id)? else {
+        return Ok(Steered::Missing);
+    };
+    if !matches!(message.state, Queued | Held | Unknown) {
+        return Ok(Steered::NotNow(message.state));
+    }
+    tx.set_message_state(id, Cancelled, None, now)?;
+    if let Some(job) = tx
+        .job_of_outbox(id)?
+        .filter(|job| job.state == JobState::Waiting)
+    {
+        tx.end_job(&job, JobState::Done, None, now)?;
+    }
+    Ok(Steered::Done)
+}
+
+/// How one queue is doing.
+#[derive(Clone, Debug)]
+pub struct QueueStatus {
+    /// The queue.
+    pub queue: Queue,
+    /// Jobs not ended.
+    pub open: i64,
+    /// Since when the oldest of them waits, in Unix milliseconds.
+    pub oldest: Option<i64>,
+    /// Dead letters.
+    pub dead: i64,
+}
+
+/// How the whole is doing.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// Each consumer and each sending number.
+    pub queues: Vec<QueueStatus>,
+    /// Messages by state.
+    pub outbox: Vec<(String, i64)>,
+    /// Events stored in the last minute and the last hour (of the newest
+    /// 100,000).
+    pub received: [i64; 2],
+    /// Messages accepted in the last hour, by number (of the newest 100,000).
+    pub accepted: Vec<(String, i64)>,
+}
+
+/// How the whole is doing at `now`.
+pub fn status(tx: &Tx<'_>, now: i64) -> Result<Status> {
+    let mut queues = Vec::new();
+    for queue in tx.queues()? {
+        let (open, oldest) = tx.depth(queue.id)?;
+        queues.push(QueueStatus {
+            open,
+            oldest,
+            dead: tx.dead(queue.id)?,
+            queue,
+        });
+    }
+    Ok(Status {
+        queues,
+        outbox: tx.outbox_counts()?,
+        received: [
+            tx.events_since(now - 60_000)?,
+            tx.events_since(now - 3_600_000)?,
+        ],
+        accepted: tx.accepted_since(now - 3_600_000)?,
+    })
+}

@@ -1,0 +1,91 @@
+//! `receive`: an event is stored, and what follows from it, in one commit.
+
+use super::Gateway;
+use crate::policy::ladder::{self, SendState};
+use crate::policy::verdict;
+use crate::store::rows::*;
+use crate::store::{Result, Tx};
+use crate::wire::notification::{Incoming, StatusFacts};
+
+/// What came of a notification's events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Received {
+    /// Events that were new.
+    pub stored: u32,
+    /// Events that were there already.
+    pub duplicates: u32,
+    /// There is something to deliver.
+    pub to_deliver: bool,
+    /// A message was settled, so its lane may go on.
+    pub to_send: bool,
+}
+
+impl Gateway {
+    /// Stores events and queues their deliveries; a status also settles the
+    /// message it is about. What was stored before changes nothing.
+    pub fn receive(&self, tx: &Tx<'_>, now: i64, events: &[Incoming<'_>]) -> Result<Received> {
+        let mut received = Received::default();
+        for event in events {
+            let conversation = self.conversation(tx, now, &event.number, &event.party)?;
+            let Some(id) = tx.insert_event(event, conversation, now)? else {
+                received.duplicates += 1;
+                continue;
+            };
+            received.stored += 1;
+            if let Some(facts) = &event.status {
+                received.to_send |= self.apply_status(tx, now, facts)?;
+            }
+            if self.wants.includes(event.kind) {
+                tx.push_job(self.bot, conversation, Some(id), None, now)?;
+                received.to_deliver = true;
+            }
+        }
+        Ok(received)
+    }
+
+    /// Moves a message of ours up the ladder. Returns whether a lane that
+    /// waited for this goes on.
+    fn apply_status(&self, tx: &Tx<'_>, now: i64, facts: &StatusFacts) -> Result<bool> {
+        let marked = facts
+            .opaque
+            .as_deref()
+            .and_then(|opaque| self.marked(opaque));
+        let message = match marked {
+            Some(id) => tx.message(id)?,
+            None => tx.message_by_wamid(&facts.wamid)?,
+        };
+        // Sent by another app or by hand, or pruned; or Graph's answer with
+        // the wamid is still to come: `finish` looks for this event then.
+        let Some(message) = message else {
+            return Ok(false);
+        };
+        if message.wamid.is_none() {
+            tx.set_wamid(message.id, &facts.wamid)?;
+        }
+        // Whatever else it says, it proves that Graph took the message.
+        let said =
+            ladder::of_status(&facts.status, facts.of_participant).unwrap_or(SendState::Accepted);
+        let merged = message.state.merge(said);
+        if merged != message.state {
+            let fault = (merged == SendState::Failed).then(|| status_fault(facts));
+            tx.set_message_state(message.id, merged, fault.as_ref(), now)?;
+        }
+        // A status proves that the message went out: nothing is left to do.
+        let waiting = tx
+            .job_of_outbox(message.id)?
+            .filter(|j| j.state == JobState::Waiting);
+        if let Some(job) = &waiting {
+            tx.end_job(job, JobState::Done, None, now)?;
+        }
+        Ok(waiting.is_some())
+    }
+}
+
+/// Why Meta could not deliver a message it had accepted.
+pub(super) fn status_fault(facts: &StatusFacts) -> Fault {
+    let known = facts.error_code.and_then(verdict::explain);
+    Fault {
+        code: facts.error_code,
+        text: known.unwrap_or("Meta could not deliver it").to_owned(),
+    }
+}

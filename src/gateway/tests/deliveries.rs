@@ -1,0 +1,142 @@
+//! Events on their way to the app.
+
+use super::*;
+
+#[test]
+fn an_event_is_stored_once_however_it_comes_again() {
+    let mut bench = Bench::new();
+    assert_eq!((bench.write(ANN, None).stored, bench.messages), (1, 1));
+    let again = bench.receive(&message(1, ANN, None));
+    assert_eq!(
+        (again.stored, again.duplicates, again.to_deliver),
+        (0, 1, false)
+    );
+    assert_eq!(bench.deliveries().len(), 1);
+}
+
+#[test]
+fn a_lane_runs_in_order_and_one_at_a_time_beside_other_lanes() {
+    let mut bench = Bench::new();
+    for from in [ANN, ANN, BOB] {
+        bench.write(from, None);
+    }
+    let first = bench.deliveries();
+    assert_eq!(events(&first), [1, 3]);
+    assert_eq!(events(&bench.deliveries()), [0; 0]);
+    bench.delivered(&first[0], &done());
+    assert_eq!(events(&bench.deliveries()), [2]);
+}
+
+#[test]
+fn the_lane_waits_for_an_event_that_is_tried_again() {
+    let mut bench = Bench::new();
+    bench.write(ANN, None);
+    bench.write(ANN, None);
+    let first = bench.deliveries().remove(0);
+    bench.delivered(&first, &later(30, false));
+    let claimed = bench.claim(QueueKind::Deliver);
+    assert!(claimed.work.is_empty());
+    assert_eq!(claimed.next_due, Some(bench.now + 30_000));
+    bench.now += 30_000;
+    let again = bench.deliveries();
+    assert_eq!((again[0].event, again[0].attempt), (1, 2));
+    assert_eq!(again[0].webhook_id, first.webhook_id);
+}
+
+#[test]
+fn a_dead_letter_lets_the_lane_go_on_and_a_replay_goes_first() {
+    let mut bench = Bench::new();
+    (0..3).for_each(|_| _ = bench.write(ANN, None));
+    let reason = "no".to_owned();
+    let first = bench.deliveries().remove(0);
+    bench.delivered(&first, &Outcome::Dead { reason });
+    let second = bench.deliveries().remove(0);
+    let now = bench.now;
+    let replayed = bench.database.commit(|tx| operator::replay(tx, now, 1));
+    assert_eq!(replayed.unwrap(), operator::Replayed::Again);
+    assert_eq!(events(&bench.deliveries()), [0; 0], "the second still runs");
+    bench.delivered(&second, &done());
+    let again = bench.deliveries().remove(0);
+    assert_eq!((again.event, again.attempt), (1, 1));
+    bench.delivered(&again, &done());
+    assert_eq!(events(&bench.deliveries()), [3]);
+}
+
+#[test]
+fn the_end_of_a_delivery_and_its_replies_are_one_commit() {
+    let mut bench = Bench::new();
+    bench.write(ANN, None);
+    let delivery = bench.deliveries().remove(0);
+    let replies = vec![r#"{"type":"text","text":{"body":"hi"}}"#.into()];
+    let outcome = Outcome::Done { replies };
+    let (gateway, now) = (bench.gateway.clone(), bench.now);
+    let crashed = bench.database.commit(|tx| {
+        gateway.finish_delivery(tx, now, delivery.job, delivery.attempt, &outcome, 0.0)?;
+        Err::<(), _>(crate::store::StoreError::Full)
+    });
+    assert!(crashed.is_err());
+    assert_eq!(bench.sends().len(), 0);
+    assert_eq!(bench.restart("token").deliveries, 1);
+    let again = bench.deliveries().remove(0);
+    assert_eq!((again.event, again.attempt), (1, 2));
+    bench.delivered(&again, &outcome);
+    assert_eq!(bench.sends().len(), 1);
+}
+
+#[test]
+fn an_answer_that_comes_after_the_attempt_is_over_changes_nothing() {
+    let mut bench = Bench::new();
+    bench.write(ANN, None);
+    let first = bench.deliveries().remove(0);
+    bench.restart("token");
+    let second = bench.deliveries().remove(0);
+    bench.delivered(&first, &done());
+    bench.write(ANN, None);
+    assert_eq!(events(&bench.deliveries()), [0; 0], "the first counted");
+    bench.delivered(&second, &done());
+    assert_eq!(events(&bench.deliveries()), [2]);
+}
+
+#[test]
+fn an_app_that_is_down_is_only_probed() {
+    let mut bench = Bench::new();
+    for n in 0..20 {
+        bench.write(&format!("1555010{n:04}"), None);
+    }
+    for delivery in bench.deliveries() {
+        bench.delivered(&delivery, &later(0, true));
+    }
+    let mut attempts = 0;
+    for _ in 0..10 * 60 {
+        bench.now += 1_000;
+        let probes = bench.deliveries();
+        attempts += probes.len();
+        probes
+            .iter()
+            .for_each(|probe| bench.delivered(probe, &later(0, true)));
+    }
+    assert!(
+        (15..=25).contains(&attempts),
+        "one each half minute: {attempts}"
+    );
+    bench.now += 30_000;
+    let probe = bench.deliveries();
+    assert_eq!(probe.len(), 1);
+    bench.delivered(&probe[0], &done());
+    bench.now += MINUTE;
+    assert_eq!(bench.deliveries().len(), 19, "it is back: all go at once");
+}
+
+#[test]
+fn an_event_too_old_to_be_tried_again_is_a_dead_letter() {
+    let mut bench = Bench::new();
+    bench.write(ANN, None);
+    bench.now += 2 * bench.limits.delivery_age_max_ms;
+    let late = bench.deliveries().remove(0);
+    assert_eq!(late.attempt, 1, "an outage of ours is not held against it");
+    bench.delivered(&late, &later(1, false));
+    bench.now += MINUTE;
+    assert!(bench.deliveries().is_empty());
+    let letters = bench.database.read(|tx| operator::dead_letters(tx, 9));
+    assert_eq!(letters.unwrap(), [1]);
+}
