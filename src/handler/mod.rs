@@ -1,0 +1,43 @@
+//! The business's own logic, as the queue sees it: an event goes in, an
+//! [`Outcome`] comes out. What ships in the box:
+//!
+//! * [`rules`]: a TOML file of patterns and replies
+//! * [`forward`]: an HTTP app that receives what Meta would send it
+
+pub mod forward;
+pub mod rules;
+
+pub use crate::gateway::{Delivery, Outcome};
+
+/// Something that deals with events.
+///
+/// It may be called again for the same event after a crash; the replies it
+/// returns are sent once, since they are stored in the same commit that marks
+/// the event as done.
+pub trait Handler: Send + Sync {
+    /// Deals with one event, or leaves it to the next handler.
+    fn handle(&self, delivery: &Delivery) -> Handled;
+}
+
+/// What a handler made of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Handled {
+    /// This is what came of it.
+    Yes(Outcome),
+    /// Not for this handler: the next one is asked.
+    No,
+}
+
+/// Asks each handler in turn until one deals with the event. When none does,
+/// there is nothing to be done about it.
+pub fn handle(handlers: &[Box<dyn Handler>], delivery: &Delivery) -> Outcome {
+    let answered = handlers
+        .iter()
+        .find_map(|handler| match handler.handle(delivery) {
+            Handled::Yes(outcome) => Some(outcome),
+            Handled::No => None,
+        });
+    answered.unwrap_or(Outcome::Done {
+        replies: Vec::new(),
+    })
+}
