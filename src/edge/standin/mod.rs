@@ -1,0 +1,364 @@
+//! A stand-in for Graph on this machine, for `wabridge demo` and for tests that run the whole loop.
+//!
+//! It listens on a loopback port, takes `POST /v{N}.{M}/{phone_number_id}/messages` as Graph does
+//! (token, checks, error envelopes, wamids), and delivers signed statuses to the callback as Meta
+//! does: again and again until a 200. Faults can be set at any time. What it accepted it remembers
+//! in order, so that a test can say what customers would have seen.
+//!
+//! It plays the other side: it has its own clock, threads and dice, retries on its own, and uses
+//! nothing of the bridge but the sample formats. It is a test tool and not for the internet.
+//!
+//! * `check`: which bodies are in order (pure)
+//! * `graph`: answers and errors (pure)
+//! * `faults`: what goes wrong and when (pure)
+//! * `hooks`: one signed POST to the callback
+//! * `http`: the small server
+//! * `serve`: from a request to its answer
+//! * `post`: the queue of statuses and the threads that deliver them
+
+mod check;
+mod faults;
+mod graph;
+mod hooks;
+mod http;
+mod post;
+mod serve;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+pub use faults::{CallFault, Chance, Delays, Faults, StatusFault};
+
+use faults::Dice;
+
+/// How long [`StandIn::deliver`] goes on trying.
+const DELIVER_WITHIN: Duration = Duration::from_secs(60);
+/// How long dropping waits for threads that are in the middle of a callback.
+const STOP_WAIT: Duration = Duration::from_secs(2);
+
+/// Hears what happens, on the thread on which it happens: it should be quick, and may ask the
+/// stand-in anything.
+pub type Observer = Box<dyn Fn(&Exchange) + Send + Sync>;
+
+/// A business number the stand-in knows.
+#[derive(Clone)]
+pub struct Number {
+    /// Its `phone_number_id`.
+    pub id: String,
+    /// As a person reads it.
+    pub display: String,
+    /// Its WhatsApp Business Account.
+    pub waba: String,
+}
+
+/// How a stand-in is set up.
+pub struct Options {
+    /// The loopback port; 0 takes a free one.
+    pub port: u16,
+    /// The token that callers must bear.
+    pub token: String,
+    /// What notifications are signed with.
+    pub app_secret: String,
+    /// Where notifications go. May be set later ([`StandIn::set_callback`]): they wait.
+    pub callback: Option<String>,
+    /// The numbers it knows. None: every number is known.
+    pub numbers: Vec<Number>,
+    /// When statuses come and come again.
+    pub delays: Delays,
+    /// How long a callback may take to answer.
+    pub callback_timeout: Duration,
+    /// How many threads deliver statuses: how many callbacks run at once.
+    pub callback_threads: usize,
+    /// Seed of wamids and faults.
+    pub seed: u64,
+    /// Hears what happens.
+    pub observer: Option<Observer>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            port: 0,
+            token: "standin-token".into(),
+            app_secret: "standin-secret".into(),
+            callback: None,
+            numbers: Vec::new(),
+            delays: Delays::default(),
+            callback_timeout: Duration::from_secs(5),
+            callback_threads: 4,
+            seed: 1,
+            observer: None,
+        }
+    }
+}
+
+/// A message the stand-in accepted: the customer would see it.
+#[derive(Clone)]
+pub struct Accepted {
+    /// The id it was given, even when the answer that said so was lost.
+    pub wamid: String,
+    /// The `phone_number_id` it was posted to.
+    pub number: String,
+    /// The recipient: digits of the phone number, BSUID or group id.
+    pub to: String,
+    /// The body as it was posted.
+    pub body: Value,
+    /// When.
+    pub at: Instant,
+}
+
+impl fmt::Debug for Accepted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Accepted");
+        shown.field("wamid", &self.wamid).finish_non_exhaustive()
+    }
+}
+
+/// A customer's message that was marked as read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Receipt {
+    /// The `phone_number_id` it was posted to.
+    pub number: String,
+    /// The customer's message.
+    pub message_id: String,
+    /// Whether typing is to be shown.
+    pub typing: bool,
+}
+
+/// Counts since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Tally {
+    /// Requests of any kind.
+    pub calls: u64,
+    /// Messages accepted.
+    pub accepted: u64,
+    /// Requests answered with an error, whether a fault or deserved.
+    pub refused: u64,
+    /// Requests whose answer was lost or cut on purpose.
+    pub lost: u64,
+    /// Statuses acknowledged by the callback.
+    pub statuses: u64,
+    /// Callbacks that were not acknowledged and were, or will be, delivered again.
+    pub redelivered: u64,
+}
+
+/// Something that happened between the bridge and the stand-in.
+#[derive(Clone)]
+pub enum Exchange {
+    /// A message was accepted.
+    Accepted {
+        wamid: String,
+        number: String,
+        to: String,
+        /// `type` of the message.
+        kind: String,
+        /// What the customer would read, if it has a text, a caption or a body.
+        text: Option<String>,
+    },
+    /// A message of the customer's was marked as read.
+    Read(Receipt),
+    /// A request was refused with Graph's envelope.
+    Refused { http: u16, code: i64 },
+    /// An answer was lost on purpose; with the wamid if the message had been accepted.
+    Lost { wamid: Option<String> },
+    /// The callback acknowledged a status, at that attempt.
+    Status {
+        wamid: String,
+        status: &'static str,
+        attempt: u32,
+    },
+    /// A notification was not acknowledged and will be delivered again.
+    NotAcknowledged { attempt: u32, why: String },
+}
+
+/// A notification the callback did not acknowledge in time.
+#[derive(Debug)]
+pub struct Undelivered {
+    /// How often it was tried.
+    pub attempts: u32,
+    /// What came of the last attempt.
+    pub why: String,
+}
+
+impl fmt::Display for Undelivered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "not delivered in {} attempts: {}",
+            self.attempts, self.why
+        )
+    }
+}
+
+impl std::error::Error for Undelivered {}
+
+/// A running stand-in. Dropping it closes its port and ends its threads; statuses not yet
+/// acknowledged are lost with it.
+pub struct StandIn {
+    inner: Arc<Inner>,
+    server: http::Server,
+}
+
+struct Inner {
+    hooks: hooks::Hooks,
+    numbers: Vec<Number>,
+    delays: Delays,
+    seed: u64,
+    observer: Option<Observer>,
+    state: Mutex<State>,
+    /// Notified at every change of the state that somebody may be waiting for.
+    changed: Condvar,
+}
+
+struct State {
+    token: String,
+    callback: Option<String>,
+    faults: Faults,
+    dice: Dice,
+    accepted: Vec<Accepted>,
+    receipts: Vec<Receipt>,
+    tally: Tally,
+    queue: post::Queue,
+    stopping: bool,
+}
+
+impl StandIn {
+    /// Starts listening. It is ready when this returns.
+    pub fn start(options: Options) -> io::Result<StandIn> {
+        let state = State {
+            token: options.token,
+            callback: options.callback,
+            faults: Faults::none(),
+            dice: Dice(options.seed),
+            accepted: Vec::new(),
+            receipts: Vec::new(),
+            tally: Tally::default(),
+            queue: post::Queue::default(),
+            stopping: false,
+        };
+        let inner = Arc::new(Inner {
+            hooks: hooks::Hooks::new(&options.app_secret, options.callback_timeout),
+            numbers: options.numbers,
+            delays: options.delays,
+            seed: options.seed,
+            observer: options.observer,
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        });
+        let serving = Arc::clone(&inner);
+        let server = http::Server::start(options.port, move |request| serving.serve(request))?;
+        let standin = StandIn { inner, server };
+        for _ in 0..options.callback_threads.max(1) {
+            post::start(&standin.inner)?;
+        }
+        Ok(standin)
+    }
+
+    /// What `GRAPH_API_URL` should be: scheme, host and port.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr())
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.server.addr()
+    }
+
+    /// From now on notifications go there, those that wait to be redelivered too.
+    pub fn set_callback(&self, url: &str) {
+        self.inner.state().callback = Some(url.to_owned());
+    }
+
+    /// From now on callers must bear that token.
+    pub fn set_token(&self, token: &str) {
+        self.inner.state().token = token.to_owned();
+    }
+
+    /// From now on these faults are in force, and no others.
+    pub fn set_faults(&self, faults: Faults) {
+        self.inner.state().faults = faults;
+    }
+
+    /// What was accepted so far, in order.
+    pub fn accepted(&self) -> Vec<Accepted> {
+        self.inner.state().accepted.clone()
+    }
+
+    /// What was marked as read so far, in order.
+    pub fn receipts(&self) -> Vec<Receipt> {
+        self.inner.state().receipts.clone()
+    }
+
+    /// The counts so far.
+    pub fn tally(&self) -> Tally {
+        self.inner.state().tally
+    }
+
+    /// Waits until at least so many messages were accepted; whether they were in time.
+    pub fn wait_accepted(&self, count: usize, within: Duration) -> bool {
+        self.inner
+            .wait(within, |state| state.accepted.len() >= count)
+    }
+
+    /// Waits until every status of every message accepted so far was acknowledged; whether they
+    /// were in time.
+    pub fn wait_statuses(&self, within: Duration) -> bool {
+        self.inner.wait(within, |state| state.queue.pending == 0)
+    }
+
+    /// Delivers a notification as Meta does, signed, again until it is acknowledged or a minute
+    /// has passed. Returns the number of attempts. For customers' messages: see
+    /// [`notification`](crate::wire::sample::notification).
+    pub fn deliver(&self, body: &str) -> Result<u32, Undelivered> {
+        self.deliver_within(body, DELIVER_WITHIN)
+    }
+
+    /// As [`StandIn::deliver`], for so long.
+    pub fn deliver_within(&self, body: &str, within: Duration) -> Result<u32, Undelivered> {
+        self.inner.deliver(body, within)
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        self.inner.state().stopping = true;
+        self.inner.changed.notify_all();
+        // A callback that hangs is left to its time-out: its thread ends after us. The server
+        // does the same for its connections when it is dropped next.
+        self.inner
+            .wait_while_stopping(STOP_WAIT, |state| state.queue.threads == 0);
+    }
+}
+
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until it is so, the time is up, or the stand-in stops; whether it is so.
+    fn wait(&self, within: Duration, so: impl Fn(&State) -> bool) -> bool {
+        self.wait_while_stopping(within, |state| state.stopping || so(state));
+        so(&self.state())
+    }
+
+    fn wait_while_stopping(&self, within: Duration, so: impl Fn(&State) -> bool) {
+        let waited = self
+            .changed
+            .wait_timeout_while(self.state(), within, |state| !so(state));
+        drop(waited);
+    }
+
+    fn tell(&self, exchange: Exchange) {
+        if let Some(observer) = &self.observer {
+            observer(&exchange);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,277 @@
+//! From a request to its answer: routes, token, faults, and what is accepted.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::check::{Call, Message, check};
+use super::faults::plan;
+use super::graph::{self, GraphError};
+use super::http::{Answer, Reply, Request};
+use super::post::{Job, Sent};
+use super::{Accepted, CallFault, Exchange, Inner, Number, Receipt, State};
+use crate::wire::sample;
+
+/// So many accepted messages are remembered; from then on Graph is "overloaded".
+const ACCEPTED_MAX: usize = 1_000_000;
+/// So many statuses may wait for the callback; from then on Graph is "overloaded".
+const PENDING_MAX: usize = 300_000;
+
+impl Inner {
+    pub(super) fn serve(&self, request: &Request) -> Reply {
+        let call = {
+            let mut state = self.state();
+            state.tally.calls += 1;
+            state.tally.calls
+        };
+        let reply = self.route(request).unwrap_or_else(|error| {
+            self.state().tally.refused += 1;
+            self.tell(Exchange::Refused {
+                http: error.http,
+                code: error.code,
+            });
+            // Not from the dice: those are for faults alone, so that a seed gives the same ones.
+            Reply::Answer(error.answer(sample::mix(self.seed ^ call)))
+        });
+        self.changed.notify_all();
+        reply
+    }
+
+    fn route(&self, request: &Request) -> Result<Reply, GraphError> {
+        let unknown = || GraphError::unknown_path(&request.path);
+        let path = without_version(&request.path).ok_or_else(unknown)?;
+        self.check_token(request)?;
+        let (id, edge) = path.split_once('/').unwrap_or((path, ""));
+        match (request.method.as_str(), edge) {
+            ("POST", "messages") => self.messages(self.number(id)?, request),
+            ("GET", "") => Ok(ok(&self.number_object(&self.number(id)?, &request.query))),
+            ("GET", "phone_numbers" | "subscribed_apps") => self.account(id, edge),
+            _ => Err(unknown()),
+        }
+    }
+
+    fn check_token(&self, request: &Request) -> Result<(), GraphError> {
+        let state = self.state();
+        let borne = request
+            .header("authorization")
+            .and_then(|value| value.strip_prefix("Bearer "));
+        if borne != Some(state.token.as_str()) {
+            return Err(GraphError::wrong_token());
+        }
+        if state.faults.token_expired {
+            return Err(GraphError::expired_token());
+        }
+        Ok(())
+    }
+
+    fn number(&self, id: &str) -> Result<Number, GraphError> {
+        let numeric = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
+        if self.numbers.is_empty() && numeric {
+            let sample = sample::Sample::default();
+            return Ok(Number {
+                id: id.to_owned(),
+                display: sample.display.to_owned(),
+                waba: sample.waba.to_owned(),
+            });
+        }
+        let found = self.numbers.iter().find(|number| number.id == id);
+        found.cloned().ok_or_else(|| GraphError::unknown_object(id))
+    }
+
+    fn number_object(&self, number: &Number, query: &str) -> Value {
+        let mut object = json!({
+            "verified_name": "Sample Shop",
+            "code_verification_status": "VERIFIED",
+            "display_phone_number": number.display,
+            "quality_rating": "GREEN",
+            "status": "CONNECTED",
+            "name_status": "APPROVED",
+            "platform_type": "CLOUD_API",
+            "throughput": {"level": "STANDARD"},
+            "whatsapp_business_manager_messaging_limit": "TIER_2K",
+            "webhook_configuration": {"application": self.state().callback},
+        });
+        let fields = query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("fields="));
+        if let (Some(fields), Some(object)) = (fields, object.as_object_mut()) {
+            let fields: Vec<_> = fields
+                .split("%2C")
+                .flat_map(|part| part.split(','))
+                .collect();
+            object.retain(|key, _| fields.contains(&key.as_str()));
+        }
+        // The id comes whether it is asked for or not.
+        object["id"] = json!(number.id);
+        object
+    }
+
+    fn account(&self, waba: &str, edge: &str) -> Result<Reply, GraphError> {
+        let numbers: Vec<_> = self
+            .numbers
+            .iter()
+            .filter(|number| number.waba == waba)
+            .collect();
+        if numbers.is_empty() {
+            return Err(GraphError::unknown_object(waba));
+        }
+        let data = if edge == "subscribed_apps" {
+            json!([{"whatsapp_business_api_data": {"id": "900000000000001", "name": "Sample App",
+                "link": "https://example.test/"}}])
+        } else {
+            numbers
+                .iter()
+                .map(|number| self.number_object(number, ""))
+                .collect()
+        };
+        Ok(ok(&json!({"data": data})))
+    }
+
+    fn messages(&self, number: Number, request: &Request) -> Result<Reply, GraphError> {
+        let (call, body) = check(&request.body)?;
+        let fault = {
+            let mut state = self.state();
+            let State { faults, dice, .. } = &mut *state;
+            faults.next_call(dice)
+        };
+        match &fault {
+            Some(CallFault::Throttled) => return Err(GraphError::throttled()),
+            Some(CallFault::PairLimited) => return Err(GraphError::pair_limited()),
+            Some(CallFault::TooManyRequests(after)) => {
+                return Err(GraphError::too_many_requests(*after));
+            }
+            Some(CallFault::ServerError) => return Err(GraphError::server_error()),
+            Some(CallFault::BadGateway) => return Ok(self.bad_gateway()),
+            Some(CallFault::Refused(http, code, title)) => {
+                return Err(GraphError::new(*http, *code, title));
+            }
+            Some(CallFault::LostBefore) => return Ok(self.lost(None, None)),
+            Some(CallFault::StallBefore(wait)) => self.stall(*wait),
+            Some(CallFault::LostAfter | CallFault::CutAfter | CallFault::StallAfter(_)) | None => {}
+        }
+        let (wamid, answer) = match call {
+            Call::Message(message) => self.accept(number, message, body)?,
+            Call::Receipt { message_id, typing } => {
+                let number = number.id;
+                self.read(Receipt {
+                    number,
+                    message_id,
+                    typing,
+                });
+                (
+                    None,
+                    Answer::json(200, json!({"success": true}).to_string()),
+                )
+            }
+        };
+        Ok(match fault {
+            Some(CallFault::LostAfter) => self.lost(wamid, None),
+            Some(CallFault::CutAfter) => self.lost(wamid, Some(answer)),
+            Some(CallFault::StallAfter(wait)) => {
+                self.stall(wait);
+                Reply::Answer(answer)
+            }
+            _ => Reply::Answer(answer),
+        })
+    }
+
+    fn accept(
+        &self,
+        number: Number,
+        message: Message,
+        body: Value,
+    ) -> Result<(Option<String>, Answer), GraphError> {
+        let mut state = self.state();
+        if state.accepted.len() >= ACCEPTED_MAX || state.queue.pending >= PENDING_MAX {
+            return Err(GraphError::overloaded());
+        }
+        let serial = sample::mix(self.seed).wrapping_add(state.accepted.len() as u64);
+        let wamid = sample::wamid_sent(serial, message.to.id());
+        let text = words(&body);
+        state.tally.accepted += 1;
+        state.accepted.push(Accepted {
+            wamid: wamid.clone(),
+            number: number.id.clone(),
+            to: message.to.id().to_owned(),
+            body,
+            at: Instant::now(),
+        });
+        let State { faults, dice, .. } = &mut *state;
+        let plan = plan(&faults.next_statuses(dice), &self.delays);
+        state.queue.pending += plan.steps.len();
+        drop(state);
+        self.changed.notify_all();
+        self.tell(Exchange::Accepted {
+            wamid: wamid.clone(),
+            number: number.id.clone(),
+            to: message.to.id().to_owned(),
+            kind: message.kind.clone(),
+            text,
+        });
+        let answer = graph::accepted(&message, &wamid);
+        let sent = Sent {
+            number,
+            wamid: wamid.clone(),
+            to: message.to,
+            opaque: message.opaque,
+        };
+        self.schedule(
+            Job::all(Arc::new(sent), plan.steps, plan.in_turn),
+            plan.early,
+        );
+        Ok((Some(wamid), answer))
+    }
+
+    fn read(&self, receipt: Receipt) {
+        let mut state = self.state();
+        if state.receipts.len() < ACCEPTED_MAX {
+            state.receipts.push(receipt.clone());
+        }
+        drop(state);
+        self.tell(Exchange::Read(receipt));
+    }
+
+    fn lost(&self, wamid: Option<String>, cut: Option<Answer>) -> Reply {
+        self.state().tally.lost += 1;
+        self.tell(Exchange::Lost { wamid });
+        cut.map_or(Reply::Nothing, Reply::Half)
+    }
+
+    fn bad_gateway(&self) -> Reply {
+        self.state().tally.refused += 1;
+        self.tell(Exchange::Refused { http: 502, code: 0 });
+        Reply::Answer(Answer {
+            content_type: "text/html",
+            ..Answer::json(
+                502,
+                "<html><body><h1>502 Bad Gateway</h1></body></html>".into(),
+            )
+        })
+    }
+
+    fn stall(&self, wait: Duration) {
+        self.wait(wait, |_| false);
+    }
+}
+
+fn ok(body: &Value) -> Reply {
+    Reply::Answer(Answer::json(200, body.to_string()))
+}
+
+/// `/v25.0/x/y` → `x/y`.
+fn without_version(path: &str) -> Option<&str> {
+    let (version, rest) = path.strip_prefix("/v")?.split_once('/')?;
+    let (major, minor) = version.split_once('.')?;
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    (digits(major) && digits(minor) && !rest.is_empty()).then_some(rest)
+}
+
+/// What a customer would read of a message.
+fn words(body: &Value) -> Option<String> {
+    let kind = body.get("type").and_then(Value::as_str).unwrap_or("text");
+    let found = ["body", "caption", "body/text", "name", "emoji"]
+        .iter()
+        .find_map(|key| body.pointer(&format!("/{kind}/{key}"))?.as_str());
+    found.map(str::to_owned)
+}
