@@ -1,0 +1,238 @@
+//! Jobs from the queue to worker threads and back: claim, do, finish.
+
+use super::clock;
+use crate::gateway::{Claimed, Work};
+use crate::store::Result;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread;
+use std::time::Duration;
+
+/// The command line writes to the same file and cannot wake us, so look again
+/// at least this often.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// After the store failed: a full disk does not get better by asking often.
+const STORE_FAILED: Duration = Duration::from_secs(1);
+
+/// Where jobs come from, and where they are done. The two halves meet only
+/// through the queue.
+pub trait Job: Send + Sync {
+    /// Claims up to `room` jobs, committed when it returns.
+    fn claim(&self, room: usize) -> Result<Claimed>;
+
+    /// Does the work and returns what commits its outcome. That is called
+    /// again until it succeeds.
+    fn work(&self, work: Work) -> Box<dyn FnMut() -> Result<()> + '_>;
+}
+
+/// Threads that do the jobs of one kind.
+pub struct Pool {
+    shared: Arc<Shared>,
+    threads: Vec<thread::JoinHandle<()>>,
+}
+
+/// Tells a pool that there may be something to do.
+#[derive(Clone)]
+pub struct Waker(Arc<Shared>);
+
+impl Waker {
+    /// There may be something to do.
+    pub fn wake(&self) {
+        let mut state = self.0.state();
+        if !state.woken {
+            state.woken = true;
+            self.0.claimer.notify_one();
+        }
+    }
+}
+
+struct Shared {
+    state: Mutex<State>,
+    /// Waited on by the thread that claims.
+    claimer: Condvar,
+    /// Waited on by the workers.
+    workers: Condvar,
+}
+
+struct State {
+    /// Something new may be there.
+    woken: bool,
+    /// A job has ended.
+    finished: bool,
+    stopping: bool,
+    idle: usize,
+    work: VecDeque<Work>,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+impl Pool {
+    /// Starts `workers` threads, and one that claims for them.
+    pub fn start(name: &str, workers: usize, job: Arc<dyn Job>) -> std::io::Result<Pool> {
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State {
+                woken: true,
+                finished: false,
+                stopping: false,
+                idle: workers,
+                work: VecDeque::new(),
+            }),
+            claimer: Condvar::new(),
+            workers: Condvar::new(),
+        });
+        let mut threads = Vec::with_capacity(workers + 1);
+        for index in 0..workers {
+            let (shared, job) = (Arc::clone(&shared), Arc::clone(&job));
+            let thread = thread::Builder::new().name(format!("{name}-{index}"));
+            threads.push(thread.spawn(move || work(&shared, &*job))?);
+        }
+        let claiming = Arc::clone(&shared);
+        let thread = thread::Builder::new().name(format!("{name}-claim"));
+        threads.push(thread.spawn(move || claim(&claiming, &*job))?);
+        Ok(Pool { shared, threads })
+    }
+
+    /// What wakes this pool.
+    pub fn waker(&self) -> Waker {
+        Waker(Arc::clone(&self.shared))
+    }
+
+    /// Claims nothing more; what is claimed already is still done.
+    pub fn stop(&self) {
+        let mut state = self.shared.state();
+        state.stopping = true;
+        self.shared.claimer.notify_all();
+        self.shared.workers.notify_all();
+    }
+
+    /// Whether everything under way is through.
+    pub fn is_done(&self) -> bool {
+        self.threads.iter().all(thread::JoinHandle::is_finished)
+    }
+}
+
+fn claim(shared: &Shared, job: &dyn Job) {
+    let mut rest = Rest::default();
+    while let Some(room) = wait_for_room(shared, rest) {
+        rest = match job.claim(room) {
+            Ok(claimed) => {
+                let all = claimed.work.len() == room;
+                let closed = claimed.closed;
+                hand_out(shared, claimed.work);
+                let wait = match claimed.next_due {
+                    _ if all => Duration::ZERO,
+                    Some(due) => until(due).min(LOOK_AGAIN),
+                    None => LOOK_AGAIN,
+                };
+                Rest { wait, closed }
+            }
+            Err(error) => {
+                log::error!("msg=\"jobs cannot be claimed\" error=\"{error}\"");
+                Rest {
+                    wait: STORE_FAILED,
+                    closed: true,
+                }
+            }
+        };
+    }
+}
+
+/// Until when there is nothing to claim.
+#[derive(Clone, Copy, Default)]
+struct Rest {
+    wait: Duration,
+    /// Not even something new: only the end of a job can change that.
+    closed: bool,
+}
+
+/// Waits until it is worth claiming and returns for how many workers; `None`
+/// when the pool stops.
+fn wait_for_room(shared: &Shared, rest: Rest) -> Option<usize> {
+    let mut state = shared.state();
+    let mut rested = rest.wait.is_zero();
+    loop {
+        if state.stopping {
+            return None;
+        }
+        let worth = rested || state.finished || (state.woken && !rest.closed);
+        if state.idle > 0 && worth {
+            state.woken = false;
+            state.finished = false;
+            return Some(state.idle);
+        }
+        let limit = if rested { LOOK_AGAIN } else { rest.wait };
+        let waited = shared.claimer.wait_timeout(state, limit);
+        let timeout;
+        (state, timeout) = waited.unwrap_or_else(|e| e.into_inner());
+        rested |= timeout.timed_out();
+    }
+}
+
+fn until(due_ms: i64) -> Duration {
+    let wait_ms = due_ms.saturating_sub(clock::now_ms());
+    // Never quite zero: a due time that has passed while we looked is seen at
+    // the next look, without spinning.
+    Duration::from_millis(wait_ms.max(1) as u64)
+}
+
+fn hand_out(shared: &Shared, work: Vec<Work>) {
+    if work.is_empty() {
+        return;
+    }
+    let mut state = shared.state();
+    state.idle -= work.len();
+    for one in work {
+        state.work.push_back(one);
+        shared.workers.notify_one();
+    }
+}
+
+fn work(shared: &Shared, job: &dyn Job) {
+    loop {
+        let next = {
+            let mut state = shared.state();
+            loop {
+                match state.work.pop_front() {
+                    Some(work) => break work,
+                    None if state.stopping => return,
+                    None => {
+                        state = shared
+                            .workers
+                            .wait(state)
+                            .unwrap_or_else(|e| e.into_inner())
+                    }
+                }
+            }
+        };
+        // What panics is a handler; the job's attempt is written, and the
+        // outcome says that it failed (see `Job::work` of each kind).
+        match catch_unwind(AssertUnwindSafe(|| job.work(next))) {
+            Ok(mut finish) => commit_until_done(shared, &mut finish),
+            Err(_) => {
+                log::error!("msg=\"a job made us panic; it is taken up again after a restart\"")
+            }
+        }
+        let mut state = shared.state();
+        state.idle += 1;
+        state.finished = true;
+        shared.claimer.notify_one();
+    }
+}
+
+/// An outcome that cannot be written (disk full) is kept and tried again: what
+/// was done outside cannot be undone.
+fn commit_until_done(shared: &Shared, finish: &mut dyn FnMut() -> Result<()>) {
+    while let Err(error) = finish() {
+        log::error!("msg=\"an outcome cannot be stored; trying again\" error=\"{error}\"");
+        if shared.state().stopping {
+            return;
+        }
+        thread::sleep(STORE_FAILED);
+    }
+}

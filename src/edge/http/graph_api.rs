@@ -1,0 +1,437 @@
+//! The Graph-compatible API on the operator's listener: programs written for
+//! Graph send through us by changing a base URL, bear our key instead of Meta's
+//! token, and gain durability, order, pacing and retries.
+
+use super::respond::{Later, Responder};
+use super::server::Taken;
+use super::{Answer, body, header};
+use crate::config::{Api, Secret, Tokens};
+use crate::edge::clock;
+use crate::edge::waiting::WaitingRoom;
+use crate::gateway::post::is_settled;
+use crate::gateway::{Gateway, Post, Posted};
+use crate::store::rows::Message;
+use crate::store::{Committer, Result, Step, Tx};
+use crate::wire::notification::key_digest;
+use crate::wire::raw;
+use crate::wire::signature::{hex, same_secret};
+use crate::wire::validate;
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+use tiny_http::Method;
+
+/// Message objects are small: a list or carousel comes to some kilobytes.
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// Standard practice for the header (IETF draft): keys are ids, not documents.
+const IDEMPOTENCY_KEY_MAX: usize = 255;
+
+/// The API's settings and where its messages go.
+pub struct GraphApi {
+    keys: Vec<Secret>,
+    wait: Duration,
+    tokens: Tokens,
+    gateway: Arc<Gateway>,
+    committer: Committer,
+    responder: Responder,
+    room: WaitingRoom,
+    /// Called after a message was queued.
+    queued: Arc<dyn Fn() + Send + Sync>,
+}
+
+/// What a request is for.
+#[derive(Debug, PartialEq, Eq)]
+enum Route<'p> {
+    Health,
+    Messages { number: &'p str },
+    Object { id: &'p str },
+    Unknown,
+}
+
+impl GraphApi {
+    /// An API that stores through `committer`.
+    pub fn new(
+        api: &Api,
+        tokens: &Tokens,
+        gateway: Arc<Gateway>,
+        committer: Committer,
+        responder: Responder,
+        room: WaitingRoom,
+        queued: Arc<dyn Fn() + Send + Sync>,
+    ) -> GraphApi {
+        GraphApi {
+            keys: api.keys.clone(),
+            wait: api.wait,
+            tokens: tokens.clone(),
+            gateway,
+            committer,
+            responder,
+            room,
+            queued,
+        }
+    }
+
+    /// Answers one request, now or when Graph has answered.
+    pub fn handle(&self, mut taken: Taken) {
+        let url = taken.request.url().to_owned();
+        let path = url.split('?').next().unwrap_or_default();
+        let route = route(path);
+        let method = taken.request.method().clone();
+        let caller = self.caller(header(&taken.request, "Authorization"));
+        if route != Route::Health && caller.is_none() {
+            body::discard(&mut taken.request);
+            return refuse(
+                401,
+                190,
+                "the API key is missing or wrong: send Authorization: Bearer <API_KEY>",
+            )
+            .send(taken.request);
+        }
+        let answer = match (&method, route) {
+            (Method::Get, Route::Health) => Answer::text(200, "ok"),
+            (Method::Post, Route::Messages { number }) => {
+                return self.post(taken, number, caller.unwrap_or_default());
+            }
+            (_, Route::Messages { .. }) => refuse(405, 100, "only POST here").with("Allow", "POST"),
+            (Method::Get, Route::Object { id }) => self.object(id),
+            (_, Route::Health | Route::Object { .. }) => {
+                refuse(405, 100, "only GET here").with("Allow", "GET")
+            }
+            (_, Route::Unknown) => refuse(
+                404,
+                2500,
+                "unknown path: there are /vN.M/{phone_number_id}/messages and /vN.M/{id}",
+            ),
+        };
+        body::discard(&mut taken.request);
+        answer.send(taken.request);
+    }
+
+    /// Which of the keys the caller bears.
+    fn caller(&self, authorization: Option<&str>) -> Option<usize> {
+        let (scheme, given) = authorization?.split_once(' ')?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return None;
+        }
+        // All are compared, so that time does not tell which one was close.
+        let keys = self.keys.iter().enumerate();
+        keys.fold(None, |found, (index, own)| {
+            match same_secret(own.expose(), given.trim()) {
+                true => Some(index),
+                false => found,
+            }
+        })
+    }
+
+    fn post(&self, mut taken: Taken, number: &str, caller: usize) {
+        let body = match body::read(&mut taken.request, BODY_BYTES_MAX) {
+            Ok(body) => body,
+            Err(body::Unread::TooLong) => {
+                return refuse(413, 100, "the body is over 1 MiB").send(taken.request);
+            }
+            Err(body::Unread::Broken) => {
+                return refuse(400, 100, "the body cannot be read").send(taken.request);
+            }
+        };
+        let (post, at_once) = match self.read(&taken, number, caller, body) {
+            Ok(read) => read,
+            Err(answer) => return answer.send(taken.request),
+        };
+        // A request behind others on its connection keeps a worker until it is
+        // answered, and a few of them would keep all.
+        let waits_for_worker = !taken.turn.is_first();
+        let (later, wait) = self.responder.later(taken);
+        let step = Box::new(PostStep {
+            gateway: Arc::clone(&self.gateway),
+            room: self.room.clone(),
+            queued: Arc::clone(&self.queued),
+            post,
+            wait: match at_once || waits_for_worker {
+                true => Duration::ZERO,
+                false => self.wait,
+            },
+            found: None,
+            later,
+        });
+        if let Err((_, step)) = self.committer.submit(step) {
+            step.done(Err(crate::store::StoreError::Busy));
+        }
+        wait();
+    }
+
+    /// The message in a request, and whether the caller wants its 202 at once.
+    fn read(
+        &self,
+        taken: &Taken,
+        number: &str,
+        caller: usize,
+        body: Vec<u8>,
+    ) -> std::result::Result<(Post, bool), Answer> {
+        if self.tokens.of(number).is_none() {
+            return Err(refuse(
+                400,
+                100,
+                "no token is set for this phone_number_id: set WHATSAPP_TOKEN",
+            ));
+        }
+        let body = String::from_utf8(body)
+            .ok()
+            .filter(|body| raw::members(body).is_some());
+        let body = body.ok_or_else(|| refuse(400, 100, "the body is not a JSON object"))?;
+        validate::check(&body).map_err(|invalid| json_answer(400, invalid.envelope()))?;
+        let key = header(&taken.request, "Idempotency-Key");
+        if key.is_some_and(|key| key.is_empty() || key.len() > IDEMPOTENCY_KEY_MAX) {
+            return Err(refuse(
+                400,
+                100,
+                "Idempotency-Key must have 1 to 255 characters",
+            ));
+        }
+        let at_once = header(&taken.request, "Prefer").is_some_and(|value| {
+            value
+                .split(',')
+                .any(|p| p.trim().eq_ignore_ascii_case("respond-async"))
+        });
+        let post = Post {
+            number: number.to_owned(),
+            body,
+            // Two programs may well use the same keys.
+            idempotency_key: key
+                .map(|key| format!("{} {key}", key_name(self.keys[caller].expose()))),
+        };
+        Ok((post, at_once))
+    }
+
+    /// A message's state, by our id or Graph's.
+    fn object(&self, id: &str) -> Answer {
+        let (gateway, wanted) = (Arc::clone(&self.gateway), id.to_owned());
+        let found = self.committer.commit(move |tx| {
+            let message = gateway.find(tx, &wanted)?;
+            Ok(match message {
+                Some(message) => {
+                    let attempts = tx.job_of_outbox(message.id)?.map_or(0, |job| job.attempts);
+                    Some((message, attempts))
+                }
+                None => None,
+            })
+        });
+        match found {
+            Ok(Some((message, attempts))) => {
+                json_answer(200, shown(&message, attempts).to_string())
+            }
+            Ok(None) => refuse(404, 100, "no message has this id"),
+            Err(error) => {
+                log::error!("msg=\"a message cannot be looked up\" error=\"{error}\"");
+                refuse(503, 2, "the store cannot be read now").with("Retry-After", "1")
+            }
+        }
+    }
+}
+
+fn route(path: &str) -> Route<'_> {
+    if path == "/healthz" {
+        return Route::Health;
+    }
+    let mut parts = path.trim_start_matches('/').split('/');
+    if !parts.next().is_some_and(is_version) {
+        return Route::Unknown;
+    }
+    let is_id = |id: &&str| !id.is_empty() && id.len() <= 512;
+    match (parts.next().filter(is_id), parts.next(), parts.next()) {
+        (Some(id), None, None) => Route::Object { id },
+        (Some(number), Some("messages"), None) if number.bytes().all(|b| b.is_ascii_digit()) => {
+            Route::Messages { number }
+        }
+        _ => Route::Unknown,
+    }
+}
+
+/// `v26.0`, or any other: the one Graph is called with is ours to choose.
+fn is_version(part: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let number = part.strip_prefix('v').and_then(|v| v.split_once('.'));
+    number.is_some_and(|(major, minor)| digits(major) && digits(minor))
+}
+
+/// The commit of one message, and its caller's answer or place in the room.
+struct PostStep {
+    gateway: Arc<Gateway>,
+    room: WaitingRoom,
+    queued: Arc<dyn Fn() + Send + Sync>,
+    post: Post,
+    wait: Duration,
+    found: Option<Found>,
+    later: Later,
+}
+
+struct Found {
+    posted: Posted,
+    message: Option<Message>,
+    answer: Option<(u16, String)>,
+}
+
+impl Step for PostStep {
+    fn run(&mut self, tx: &Tx<'_>) -> Result<()> {
+        let posted = self.gateway.post(tx, clock::now_ms(), &self.post)?;
+        let (message, answer) = match posted {
+            Posted::New(id) | Posted::Again(id) => (tx.message(id)?, tx.answer(id)?),
+            Posted::Conflict => (None, None),
+        };
+        self.found = Some(Found {
+            posted,
+            message,
+            answer,
+        });
+        Ok(())
+    }
+
+    fn done(self: Box<Self>, outcome: Result<()>) {
+        let found = match (outcome, self.found) {
+            (Ok(()), Some(found)) => found,
+            (outcome, _) => {
+                if let Err(error) = outcome {
+                    log::error!("msg=\"a message cannot be stored\" error=\"{error}\"");
+                }
+                let answer = refuse(503, 2, "the message cannot be stored now; nothing was sent");
+                return self.later.answer(answer.with("Retry-After", "1"));
+            }
+        };
+        let Some(message) = found.message else {
+            let text = "this Idempotency-Key was used for another request";
+            return self.later.answer(refuse(422, 100, text));
+        };
+        if is_settled(message.state) {
+            return self.later.answer(ended(&message, found.answer));
+        }
+        let pending = json_answer(202, pending(&message).to_string());
+        match self.wait.is_zero() {
+            true => self.later.answer(pending),
+            // In the room before anybody can learn the answer: the sender is
+            // woken afterwards, and a settled message was seen above.
+            false => self.room.enter(message.id, self.wait, self.later, pending),
+        }
+        if matches!(found.posted, Posted::New(_)) {
+            (self.queued)();
+        }
+    }
+}
+
+/// In the form of Graph's own answer, so that a library finds an id where it
+/// looks for one: ours, by which the message can be asked for.
+fn pending(message: &Message) -> serde_json::Value {
+    json!({
+        "messaging_product": "whatsapp",
+        "contacts": [{"input": message.recipient}],
+        "messages": [{"id": message.id.to_string(), "message_status": "queued"}],
+    })
+}
+
+/// The answer for a message that ended without an answer of Graph's.
+fn settled(message: &Message) -> Answer {
+    match (&message.wamid, &message.error) {
+        (Some(wamid), _) => json_answer(
+            200,
+            json!({
+                "messaging_product": "whatsapp",
+                "contacts": [{"input": message.recipient}],
+                "messages": [{"id": wamid}],
+            })
+            .to_string(),
+        ),
+        (None, error) => {
+            let code = message.error_code.unwrap_or(131_000);
+            refuse(
+                400,
+                code,
+                error.as_deref().unwrap_or("the message was not sent"),
+            )
+        }
+    }
+}
+
+fn shown(message: &Message, attempts: u32) -> serde_json::Value {
+    let error = message
+        .error
+        .as_ref()
+        .map(|text| json!({"code": message.error_code, "message": text}));
+    json!({
+        "id": message.wamid.clone().unwrap_or_else(|| message.id.to_string()),
+        "outbox_id": message.id.to_string(),
+        "wamid": message.wamid,
+        "state": message.state.as_str(),
+        "phone_number_id": message.number,
+        "to": message.recipient,
+        "type": message.type_,
+        "attempts": attempts,
+        "created_at": clock::rfc3339(message.created_at),
+        "changed_at": clock::rfc3339(message.changed_at),
+        "error": error,
+    })
+}
+
+/// The answer for whoever waited for a message: Graph's own, or one in its
+/// form when Graph gave none.
+pub fn ended(message: &Message, answer: Option<(u16, String)>) -> Answer {
+    match answer {
+        Some((status, body)) => json_answer(status, body),
+        None => settled(message),
+    }
+}
+
+fn json_answer(status: u16, body: String) -> Answer {
+    Answer {
+        status,
+        headers: vec![("Content-Type", "application/json")],
+        body,
+    }
+}
+
+/// A key as it may be stored.
+fn key_name(key: &str) -> String {
+    hex(&key_digest(key))
+}
+
+/// An error in Graph's envelope (Meta: error codes page).
+fn refuse(status: u16, code: i64, details: &str) -> Answer {
+    let trace = hex(&clock::random::<8>());
+    let body = json!({"error": {
+        "message": format!("(#{code}) {details}"),
+        "type": "OAuthException",
+        "code": code,
+        "error_data": {"messaging_product": "whatsapp", "details": details},
+        "fbtrace_id": format!("wabridge-{trace}"),
+    }});
+    json_answer(status, body.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_lead_where_graphs_do() {
+        let cases = [
+            (
+                "/v26.0/106540300000001/messages",
+                Route::Messages {
+                    number: "106540300000001",
+                },
+            ),
+            ("/v1.99/7/messages", Route::Messages { number: "7" }),
+            ("/v26.0/wamid.AbC=", Route::Object { id: "wamid.AbC=" }),
+            ("/v26.0/17", Route::Object { id: "17" }),
+            ("/healthz", Route::Health),
+            ("/106540300000001/messages", Route::Unknown),
+            ("/v26/1/messages", Route::Unknown),
+            ("/v26.0/../messages", Route::Unknown),
+            ("/v26.0/1/messages/x", Route::Unknown),
+            ("/v26.0/", Route::Unknown),
+            ("/", Route::Unknown),
+            ("/webhook", Route::Unknown),
+        ];
+        for (path, expected) in cases {
+            assert_eq!(route(path), expected, "{path}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! HTTP, served by tiny_http behind a proxy on the same machine.
+//!
+//! tiny_http is small and quick, and has traps: it stops accepting after one
+//! accept error, has no time-outs, trusts `Content-Length`, and starves some
+//! connections of a burst. nginx in front (systemd/nginx.conf) shows it only
+//! complete, well-formed requests, one a connection. What may still happen is
+//! dealt with here:
+//!
+//! * [`server`]: a listener that survives accept errors and silent death
+//! * [`body`]: bodies with a limit, lying lengths
+//! * [`respond`]: who answers which request, so that nobody waits for ever
+//! * [`webhook`]: the webhook itself
+//! * [`graph_api`]: the API for sending, on a listener of its own
+
+pub mod body;
+pub mod graph_api;
+pub mod respond;
+pub mod server;
+pub mod webhook;
+
+use tiny_http::{Header, Request, Response, StatusCode};
+
+/// An answer, ready to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// Further headers, all of them our own constants: tiny_http lets line
+    /// breaks through in values, so no foreign text ever goes in here.
+    pub headers: Vec<(&'static str, &'static str)>,
+    /// The body.
+    pub body: String,
+}
+
+impl Answer {
+    /// Plain text.
+    pub fn text(status: u16, body: impl Into<String>) -> Answer {
+        Answer {
+            status,
+            headers: vec![("Content-Type", "text/plain")],
+            body: body.into(),
+        }
+    }
+
+    /// One more header.
+    pub fn with(mut self, name: &'static str, value: &'static str) -> Answer {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// Writes it. A client that is gone does not need it.
+    pub fn send(self, request: Request) {
+        let headers = self
+            .headers
+            .iter()
+            .filter_map(|(name, value)| Header::from_bytes(*name, *value).ok())
+            .collect();
+        let length = self.body.len();
+        let body = std::io::Cursor::new(self.body.into_bytes());
+        let response = Response::new(StatusCode(self.status), headers, body, Some(length), None);
+        if let Err(error) = request.respond(response) {
+            log::debug!("msg=\"a client left before its answer\" error=\"{error}\"");
+        }
+    }
+}
+
+/// The value of a header, if it is there once or more.
+pub fn header<'r>(request: &'r Request, name: &'static str) -> Option<&'r str> {
+    let mut headers = request.headers().iter();
+    let found = headers.find(|header| header.field.equiv(name));
+    found.map(|header| header.value.as_str())
+}

@@ -1,0 +1,261 @@
+//! The webhook: Meta's handshake, and notifications that are stored before
+//! they are answered.
+
+use super::respond::{Later, Responder};
+use super::server::Taken;
+use super::{Answer, body, header};
+use crate::config::{Config, Secret};
+use crate::edge::clock;
+use crate::edge::log::Few;
+use crate::gateway::{Gateway, Received};
+use crate::store::{Committer, Refused, Result, Step, StoreError, Tx};
+use crate::wire::notification::{self, Incoming};
+use crate::wire::signature::{HubKeys, same_secret};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tiny_http::Method;
+
+/// Meta: webhooks overview, "payloads can be up to 3 MB".
+pub const BODY_BYTES_MAX: usize = 3 << 20;
+
+/// Asked to wait this many seconds when we cannot store; Meta has its own
+/// schedule, other senders may listen.
+const RETRY_AFTER: &str = "5";
+
+/// No challenge of Meta's is near this long.
+const CHALLENGE_BYTES_MAX: usize = 4_096;
+
+/// The webhook's settings and where its events go.
+pub struct Webhook {
+    path: String,
+    verify_tokens: Vec<Secret>,
+    keys: HubKeys,
+    allow_unsigned: bool,
+    gateway: Arc<Gateway>,
+    committer: Committer,
+    responder: Responder,
+    /// Called after a commit that left something to do.
+    wake: Arc<dyn Fn(&Received) + Send + Sync>,
+    requests: AtomicU64,
+    lines: Arc<Lines>,
+}
+
+impl Webhook {
+    /// A webhook that stores through `committer`.
+    pub fn new(
+        config: &Config,
+        gateway: Arc<Gateway>,
+        committer: Committer,
+        responder: Responder,
+        wake: Arc<dyn Fn(&Received) + Send + Sync>,
+    ) -> Webhook {
+        Webhook {
+            path: config.webhook_path.clone(),
+            verify_tokens: config.verify_tokens.clone(),
+            keys: config.hub_keys.clone(),
+            allow_unsigned: config.allow_unsigned,
+            gateway,
+            committer,
+            responder,
+            wake,
+            requests: AtomicU64::new(1),
+            lines: Arc::default(),
+        }
+    }
+
+    /// Answers one request, now or after its commit.
+    pub fn handle(&self, mut taken: Taken) {
+        let url = taken.request.url().to_owned();
+        let (path, query) = url.split_once('?').unwrap_or((&url, ""));
+        let webhook = path == self.path;
+        let answer = match (taken.request.method(), path) {
+            (Method::Post, _) if webhook => return self.receive(taken),
+            (Method::Get, _) if webhook => self.handshake(&self.request_id(&taken), query),
+            (Method::Get, "/healthz") => Answer::text(200, "ok"),
+            (_, "/healthz") => Answer::text(405, "only GET\n").with("Allow", "GET"),
+            _ if webhook => Answer::text(405, "only GET and POST\n").with("Allow", "GET, POST"),
+            _ => Answer::text(404, "not found\n"),
+        };
+        body::discard(&mut taken.request);
+        answer.send(taken.request);
+    }
+
+    /// Meta: "Create a webhook endpoint", verification requests. The challenge
+    /// goes back untouched, as plain text: as HTML it could carry a script.
+    fn handshake(&self, id: &str, query: &str) -> Answer {
+        let value = |name: &str| {
+            form_urlencoded::parse(query.as_bytes())
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value.into_owned())
+        };
+        let parts = (
+            value("hub.mode"),
+            value("hub.verify_token"),
+            value("hub.challenge"),
+        );
+        let (Some(mode), Some(token), Some(challenge)) = parts else {
+            let text = "hub.mode, hub.verify_token and hub.challenge are needed\n";
+            return Answer::text(400, text);
+        };
+        if challenge.len() > CHALLENGE_BYTES_MAX {
+            return Answer::text(400, "hub.challenge is too long\n");
+        }
+        // All are compared, so that time does not tell which one was close.
+        let known = self.verify_tokens.iter().fold(false, |known, own| {
+            known | same_secret(own.expose(), &token)
+        });
+        if mode != "subscribe" || !known {
+            self.refused("handshake", id, "wrong verify token or mode");
+            return Answer::text(403, "wrong verify token or mode\n");
+        }
+        log::info!("msg=\"handshake answered\" request={id}");
+        Answer::text(200, challenge)
+    }
+
+    fn receive(&self, mut taken: Taken) {
+        let id = self.request_id(&taken);
+        let read = body::read(&mut taken.request, BODY_BYTES_MAX);
+        let body = match read {
+            Ok(body) => body,
+            Err(body::Unread::TooLong) => {
+                self.refused("notification", &id, "body over 3 MiB");
+                return Answer::text(413, "the body is over 3 MiB\n").send(taken.request);
+            }
+            Err(body::Unread::Broken) => {
+                self.refused("notification", &id, "body cannot be read");
+                return Answer::text(400, "the body cannot be read\n").send(taken.request);
+            }
+        };
+        if let Err(reason) = self.authentic(header(&taken.request, "X-Hub-Signature-256"), &body) {
+            self.refused("notification", &id, reason);
+            return Answer::text(401, format!("{reason}\n")).send(taken.request);
+        }
+        let Ok(events) = notification::read(&body) else {
+            self.refused("notification", &id, "body is not JSON");
+            return Answer::text(400, "the body is not JSON\n").send(taken.request);
+        };
+        if events.is_empty() {
+            log::debug!("msg=\"notification without events\" request={id}");
+            return Answer::text(200, "").send(taken.request);
+        }
+        let (later, wait) = self.responder.later(taken);
+        let step = Box::new(Receive {
+            gateway: Arc::clone(&self.gateway),
+            wake: Arc::clone(&self.wake),
+            lines: Arc::clone(&self.lines),
+            id,
+            events: events.into_iter().map(Incoming::into_owned).collect(),
+            received: Received::default(),
+            later,
+        });
+        if let Err((refused, step)) = self.committer.submit(step) {
+            step.done(Err(match refused {
+                Refused::Overloaded => StoreError::Busy,
+                Refused::Stopped => StoreError::Bug("the service is stopping".into()),
+            }));
+        }
+        wait();
+    }
+
+    fn authentic(
+        &self,
+        signature: Option<&str>,
+        body: &[u8],
+    ) -> std::result::Result<(), &'static str> {
+        match signature {
+            None if self.allow_unsigned => Ok(()),
+            None => Err("the signature is missing"),
+            Some(_) if self.keys.is_empty() => Ok(()),
+            Some(signature) if self.keys.verify(signature, body) => Ok(()),
+            Some(_) => Err("the signature is wrong"),
+        }
+    }
+
+    /// nginx's id for the request when it has a harmless form, else our own.
+    fn request_id(&self, taken: &Taken) -> String {
+        let harmless = |id: &&str| {
+            (8..=64).contains(&id.len())
+                && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        };
+        match header(&taken.request, "X-Request-Id").filter(harmless) {
+            Some(id) => id.to_owned(),
+            None => format!("r{}", self.requests.fetch_add(1, Ordering::Relaxed)),
+        }
+    }
+
+    fn refused(&self, what: &str, id: &str, reason: &str) {
+        // Anyone can cause these: not one line each.
+        if let Some(held_back) = self.lines.refused.pass(clock::now_ms()) {
+            log::warn!("msg=\"{what} refused\" request={id} reason=\"{reason}\"{held_back}");
+        }
+    }
+}
+
+/// One for each kind of line: what anyone can cause must not hide the rest.
+#[derive(Default)]
+struct Lines {
+    stored: Few,
+    refused: Few,
+    failed: Few,
+}
+
+/// The commit of one notification, which answers it.
+struct Receive {
+    gateway: Arc<Gateway>,
+    wake: Arc<dyn Fn(&Received) + Send + Sync>,
+    lines: Arc<Lines>,
+    id: String,
+    events: Vec<Incoming<'static>>,
+    received: Received,
+    later: Later,
+}
+
+impl Step for Receive {
+    fn run(&mut self, tx: &Tx<'_>) -> Result<()> {
+        self.received = self.gateway.receive(tx, clock::now_ms(), &self.events)?;
+        Ok(())
+    }
+
+    fn done(self: Box<Self>, outcome: Result<()>) {
+        let id = &self.id;
+        let answer = match outcome {
+            Ok(()) => {
+                let Received {
+                    stored, duplicates, ..
+                } = self.received;
+                let first = self.events.first();
+                let (kind, type_) = first.map_or(("", ""), |e| (e.kind.as_str(), &e.type_));
+                match self.lines.stored.pass(clock::now_ms()) {
+                    Some(held_back) => log::info!(
+                        "msg=\"notification stored\" request={id} stored={stored} duplicates={duplicates} kind={kind} type={}{held_back}",
+                        plain(type_)
+                    ),
+                    None => log::debug!(
+                        "msg=\"notification stored\" request={id} stored={stored} duplicates={duplicates} kind={kind} type={}",
+                        plain(type_)
+                    ),
+                }
+                Answer::text(200, "")
+            }
+            Err(error) => {
+                if let Some(held_back) = self.lines.failed.pass(clock::now_ms()) {
+                    log::error!(
+                        "msg=\"notification not stored; Meta will deliver it again\" request={id} error=\"{error}\"{held_back}"
+                    );
+                }
+                Answer::text(503, "cannot be stored now\n").with("Retry-After", RETRY_AFTER)
+            }
+        };
+        let stored = answer.status == 200;
+        self.later.answer(answer);
+        if stored {
+            (self.wake)(&self.received);
+        }
+    }
+}
+
+/// A type name as it may stand in a log line: Meta's own words are plain.
+fn plain(word: &str) -> &str {
+    let ok = word.len() <= 64 && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if ok { word } else { "?" }
+}

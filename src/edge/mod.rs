@@ -1,0 +1,20 @@
+//! What touches the world, kept thin: sockets, clocks, threads, signals.
+//! Decisions are made in `gateway` and `policy`.
+//!
+//! * [`http`]: the webhook listener around tiny_http
+//! * [`graph`]: one call to Graph
+//! * [`serve`]: the service: threads, signals, drain
+//! * [`dispatch`]: jobs from the queue to worker threads and back
+//! * [`waiting`]: callers who wait for Graph's answer
+//! * [`clock`], [`log`], [`systemd`]: time, log lines, the service manager
+//! * [`standin`]: a stand-in for Graph, for the demo and for tests
+
+pub mod clock;
+pub mod dispatch;
+pub mod graph;
+pub mod http;
+pub mod log;
+pub mod serve;
+pub mod standin;
+pub mod systemd;
+pub mod waiting;

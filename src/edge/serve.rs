@@ -1,0 +1,556 @@
+//! The service: opens the store, starts the threads, watches over them, and
+//! stops in order.
+
+use super::dispatch::{Job, Pool};
+use super::graph::{Called, Graph};
+use super::http::graph_api::{self, GraphApi};
+use super::http::respond::Responder;
+use super::http::server::{HttpServer, Socket};
+use super::http::webhook::Webhook;
+use super::log::Few;
+use super::waiting::WaitingRoom;
+use super::{clock, systemd};
+use crate::config::{Config, Listen};
+use crate::gateway::{Claimed, Gateway, Outcome, Received, Sent, Wants, Work};
+use crate::handler::{self, Handler};
+use crate::policy::verdict::{Answer, Verdict};
+use crate::store::rows::QueueKind;
+use crate::store::{Access, Committer, Database, Result as StoreResult, StoreError};
+use crate::wire::raw;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// How long jobs that are under way may take to end after a stop. Whatever is
+/// still open then is taken up at the next start.
+const DRAIN: Duration = Duration::from_secs(3);
+
+/// How often the watchdog makes a request, unless systemd wants it oftener.
+const PROBE_EVERY: Duration = Duration::from_secs(5);
+
+/// How soon it asks again after a probe that failed.
+const PROBE_AGAIN: Duration = Duration::from_secs(1);
+
+/// Failed probes in a row after which the listener is built anew.
+const PROBES_FAILED_MAX: u32 = 3;
+
+/// Why the service does not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The database cannot be used.
+    Store(StoreError),
+    /// The address cannot be listened on.
+    Listen {
+        setting: &'static str,
+        address: String,
+        source: io::Error,
+    },
+    /// Threads cannot be started.
+    Threads(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            StartError::Store(error) => error.fmt(f),
+            StartError::Listen {
+                setting,
+                address,
+                source,
+            } if source.kind() == io::ErrorKind::AddrInUse => {
+                write!(
+                    f,
+                    "{setting}: {address} is in use by another process: stop it, or set another {setting}"
+                )
+            }
+            StartError::Listen {
+                setting, address, ..
+            } => {
+                write!(f, "{setting}: cannot listen on {address}")
+            }
+            StartError::Threads(_) => f.write_str("threads cannot be started"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            StartError::Store(error) => std::error::Error::source(error),
+            StartError::Listen { source, .. } | StartError::Threads(source) => Some(source),
+        }
+    }
+}
+
+impl From<StoreError> for StartError {
+    fn from(error: StoreError) -> StartError {
+        StartError::Store(error)
+    }
+}
+
+/// A running service.
+pub struct Service {
+    http: Arc<HttpServer>,
+    committer: Committer,
+    store_thread: JoinHandle<()>,
+    responder: Responder,
+    room: WaitingRoom,
+    api: Option<Arc<HttpServer>>,
+    pools: [Pool; 2],
+    stopping: Arc<AtomicBool>,
+    watchdog: JoinHandle<()>,
+    address: Listen,
+}
+
+impl Service {
+    /// Starts the service. `handlers` are asked in turn for each event.
+    pub fn start(config: &Config, handlers: Vec<Box<dyn Handler>>) -> Result<Service, StartError> {
+        raise_descriptor_limit();
+        let database = Database::open(&config.database, Access::Serve)?;
+        let wants = match (&config.forward, handlers.is_empty()) {
+            (_, true) => Wants::Nothing,
+            (None, false) => Wants::Messages,
+            (Some(_), false) => Wants::All,
+        };
+        Service::start_on(database, config, handlers, wants)
+    }
+
+    fn start_on(
+        mut database: Database,
+        config: &Config,
+        handlers: Vec<Box<dyn Handler>>,
+        wants: Wants,
+    ) -> Result<Service, StartError> {
+        // First: nothing is taken up by a process that cannot serve.
+        let socket = listen(&config.listen)?;
+        let api_socket = match &config.api {
+            Some(api) => Some(bind("OPERATOR_LISTEN", &api.listen)?),
+            None => None,
+        };
+        let now = clock::now_ms();
+        let (gateway, recovered) = database.commit(|tx| {
+            let gateway = Gateway::open(tx, config.limits.clone(), wants, &config.tokens)?;
+            let recovered = gateway.recover(tx, now)?;
+            Ok((Arc::new(gateway), recovered))
+        })?;
+        log::info!(
+            "msg=\"store opened\" deliveries_interrupted={} sends_interrupted={} outcomes_unknown={}",
+            recovered.deliveries,
+            recovered.sends,
+            recovered.unknown
+        );
+        let (committer, store_thread) = Committer::start(database).map_err(StartError::Threads)?;
+        let responder = Responder::start().map_err(StartError::Threads)?;
+
+        let room = WaitingRoom::start().map_err(StartError::Threads)?;
+        let send = Arc::new(Sends {
+            gateway: Arc::clone(&gateway),
+            committer: committer.clone(),
+            graph: Graph::new(config),
+            room: room.clone(),
+            lines: Default::default(),
+        });
+        let send =
+            Pool::start("send", config.send_concurrency, send).map_err(StartError::Threads)?;
+        let send_waker = send.waker();
+        let concurrency = config
+            .forward
+            .as_ref()
+            .map_or(2, |forward| forward.concurrency);
+        let deliver = Arc::new(Deliver {
+            gateway: Arc::clone(&gateway),
+            committer: committer.clone(),
+            handlers,
+            replies_queued: Box::new(move || send_waker.wake()),
+            lines: Arc::default(),
+        });
+        let deliver = Pool::start("deliver", concurrency, deliver).map_err(StartError::Threads)?;
+
+        let (to_deliver, to_send) = (deliver.waker(), send.waker());
+        let wake = move |received: &Received| {
+            if received.to_deliver {
+                to_deliver.wake();
+            }
+            if received.to_send {
+                to_send.wake();
+            }
+        };
+        let api = match config.api.as_ref().zip(api_socket) {
+            Some((api, socket)) => {
+                let waker = send.waker();
+                let api_handler = GraphApi::new(
+                    api,
+                    &config.tokens,
+                    Arc::clone(&gateway),
+                    committer.clone(),
+                    responder.clone(),
+                    room.clone(),
+                    Arc::new(move || waker.wake()),
+                );
+                let served =
+                    HttpServer::start(socket, Box::new(move |taken| api_handler.handle(taken)));
+                Some(Arc::new(served.map_err(StartError::Threads)?))
+            }
+            None => None,
+        };
+        let webhook = Webhook::new(
+            config,
+            gateway,
+            committer.clone(),
+            responder.clone(),
+            Arc::new(wake),
+        );
+        let address = socket.address().unwrap_or(config.listen.clone());
+        let http = HttpServer::start(socket, Box::new(move |taken| webhook.handle(taken)));
+        let http = Arc::new(http.map_err(StartError::Threads)?);
+
+        let stopping = Arc::new(AtomicBool::new(false));
+        let watchdog = {
+            let listeners = std::iter::once(&http).chain(&api).map(Arc::clone).collect();
+            let stopping = Arc::clone(&stopping);
+            let thread = thread::Builder::new().name("watchdog".into());
+            thread
+                .spawn(move || watch(listeners, &stopping))
+                .map_err(StartError::Threads)?
+        };
+        Ok(Service {
+            http,
+            committer,
+            store_thread,
+            responder,
+            room,
+            api,
+            pools: [deliver, send],
+            stopping,
+            watchdog,
+            address,
+        })
+    }
+
+    /// Where the webhook is reached.
+    pub fn address(&self) -> &Listen {
+        &self.address
+    }
+
+    /// Where the API is reached, when there is one.
+    pub fn api_address(&self) -> Option<Listen> {
+        self.api.as_ref().and_then(|api| api.address().ok())
+    }
+
+    /// Stops in order: no new requests, then no new jobs; what is under way
+    /// ends or is left to be taken up at the next start; then the store closes.
+    pub fn stop(self) {
+        let deadline = Instant::now() + DRAIN;
+        self.stopping.store(true, Ordering::SeqCst);
+        self.watchdog.thread().unpark();
+        self.http.stop(DRAIN);
+        if let Some(api) = &self.api {
+            api.stop(DRAIN);
+        }
+        self.pools.iter().for_each(Pool::stop);
+        while Instant::now() < deadline && !self.pools.iter().all(Pool::is_done) {
+            thread::sleep(Duration::from_millis(10));
+        }
+        self.committer.stop();
+        let left = deadline.saturating_duration_since(Instant::now());
+        let closed = Instant::now() + left.max(Duration::from_secs(1));
+        while Instant::now() < closed && !self.store_thread.is_finished() {
+            thread::sleep(Duration::from_millis(5));
+        }
+        self.room.close();
+        self.responder.flush(Duration::from_secs(1));
+        log::info!("msg=\"stopped\"");
+    }
+}
+
+fn listen(configured: &Listen) -> Result<Socket, StartError> {
+    let failed = |source| StartError::Listen {
+        setting: "LISTEN",
+        address: configured.to_string(),
+        source,
+    };
+    match Socket::from_systemd().map_err(failed)? {
+        Some(socket) => Ok(socket),
+        None => bind("LISTEN", configured),
+    }
+}
+
+fn bind(setting: &'static str, address: &Listen) -> Result<Socket, StartError> {
+    Socket::bind(address).map_err(|source| StartError::Listen {
+        setting,
+        address: address.to_string(),
+        source,
+    })
+}
+
+/// Each connection takes two descriptors; the usual soft limit of 1,024 is
+/// soon used up, and tiny_http does not survive that well.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        log::warn!("msg=\"the limit of open files cannot be raised\" error=\"{error}\"");
+    }
+}
+
+/// Asks the listener from outside, as a client would: nothing inside tells
+/// when tiny_http has silently stopped accepting.
+fn watch(listeners: Vec<Arc<HttpServer>>, stopping: &AtomicBool) {
+    let every = systemd::watchdog_interval().map_or(PROBE_EVERY, |wanted| wanted.min(PROBE_EVERY));
+    let mut failed = vec![0; listeners.len()];
+    while !stopping.load(Ordering::SeqCst) {
+        for (http, failed) in listeners.iter().zip(&mut failed) {
+            probe(http, failed);
+        }
+        let well = failed.iter().all(|failed| *failed == 0);
+        if well {
+            systemd::notify("WATCHDOG=1");
+        }
+        thread::park_timeout(if well { every } else { every.min(PROBE_AGAIN) });
+    }
+}
+
+/// Asks one listener, and builds it anew when it has failed too often.
+fn probe(http: &HttpServer, failed: &mut u32) {
+    let Err(error) = http.probe() else {
+        *failed = 0;
+        return;
+    };
+    *failed += 1;
+    log::warn!("msg=\"the listener does not answer\" failed={failed} error=\"{error}\"");
+    if *failed < PROBES_FAILED_MAX {
+        return;
+    }
+    *failed = 0;
+    log::error!("msg=\"building the listener anew\"");
+    if let Err(error) = http.rebuild() {
+        log::error!("msg=\"it cannot be built; ending, to be started again\" error=\"{error}\"");
+        std::process::exit(1);
+    }
+}
+
+/// Deliveries to the business's logic.
+struct Deliver {
+    gateway: Arc<Gateway>,
+    committer: Committer,
+    handlers: Vec<Box<dyn Handler>>,
+    replies_queued: Box<dyn Fn() + Send + Sync>,
+    lines: Arc<Few>,
+}
+
+impl Job for Deliver {
+    fn claim(&self, room: usize) -> StoreResult<Claimed> {
+        claim(&self.gateway, &self.committer, QueueKind::Deliver, room)
+    }
+
+    fn work(&self, work: Work) -> Box<dyn FnMut() -> StoreResult<()> + '_> {
+        let Work::Deliver(delivery) = work else {
+            unreachable!("the delivery queues hold deliveries");
+        };
+        let handled = catch_unwind(AssertUnwindSafe(|| {
+            handler::handle(&self.handlers, &delivery)
+        }));
+        let outcome = handled.unwrap_or_else(|_| Outcome::Retry {
+            reason: "the handler panicked".into(),
+            wait: None,
+            down: false,
+        });
+        self.tell(&delivery, &outcome);
+        let (job, attempt) = (delivery.job, delivery.attempt);
+        let replies = matches!(&outcome, Outcome::Done { replies } if !replies.is_empty());
+        Box::new(move || {
+            let (gateway, outcome, luck) =
+                (Arc::clone(&self.gateway), outcome.clone(), clock::luck());
+            self.committer.commit(move |tx| {
+                gateway.finish_delivery(tx, clock::now_ms(), job, attempt, &outcome, luck)
+            })?;
+            if replies {
+                (self.replies_queued)();
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Deliver {
+    fn tell(&self, delivery: &crate::gateway::Delivery, outcome: &Outcome) {
+        let (event, attempt) = (delivery.event, delivery.attempt);
+        let (what, reason) = match outcome {
+            Outcome::Done { replies } => {
+                let replies = replies.len();
+                log::debug!(
+                    "msg=\"event delivered\" event={event} attempt={attempt} replies={replies}"
+                );
+                return;
+            }
+            Outcome::Retry { reason, .. } => ("event not delivered; trying again later", reason),
+            Outcome::Dead { reason } => ("event not delivered; it is a dead letter", reason),
+        };
+        if let Some(held_back) = self.lines.pass(clock::now_ms()) {
+            log::warn!(
+                "msg=\"{what}\" event={event} attempt={attempt} reason=\"{reason}\"{held_back}"
+            );
+        }
+    }
+}
+
+/// Sends through Graph.
+struct Sends {
+    gateway: Arc<Gateway>,
+    committer: Committer,
+    graph: Graph,
+    room: WaitingRoom,
+    /// One for each kind of verdict that is told.
+    lines: [Few; 4],
+}
+
+impl Job for Sends {
+    fn claim(&self, room: usize) -> StoreResult<Claimed> {
+        claim(&self.gateway, &self.committer, QueueKind::Send, room)
+    }
+
+    fn work(&self, work: Work) -> Box<dyn FnMut() -> StoreResult<()> + '_> {
+        let Work::Send(sending) = work else {
+            unreachable!("the send queues hold sends");
+        };
+        let called = catch_unwind(AssertUnwindSafe(|| self.graph.send(&sending)));
+        // How far the call got nobody knows.
+        let Called { verdict, answer } = called.unwrap_or_else(|_| {
+            let reason = "the call panicked".to_owned();
+            Called::without_answer(&Answer::Lost { reason })
+        });
+        self.tell(&sending, &verdict);
+        let (job, attempt, outbox) = (sending.job, sending.attempt, sending.outbox);
+        let answer = match &verdict {
+            // A proxy's page is not Graph's answer.
+            Verdict::Accepted { .. } | Verdict::Refused { .. } => {
+                answer.filter(|(_, body)| raw::members(body).is_some())
+            }
+            // The caller is told later how it ended.
+            _ => None,
+        };
+        Box::new(move || {
+            let (gateway, verdict, luck) =
+                (Arc::clone(&self.gateway), verdict.clone(), clock::luck());
+            let kept = answer.clone();
+            let ended = self.committer.commit(move |tx| {
+                if let Some((status, body)) = &kept {
+                    tx.set_answer(outbox, *status, body)?;
+                }
+                let now = clock::now_ms();
+                match gateway.finish_sending(tx, now, job, attempt, &verdict, luck)? {
+                    Sent::Ended => tx.message(outbox),
+                    Sent::Again | Sent::Stale => Ok(None),
+                }
+            })?;
+            if let Some(message) = ended {
+                self.room
+                    .settle(outbox, &graph_api::ended(&message, answer.clone()));
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Sends {
+    fn tell(&self, sending: &crate::gateway::Sending, verdict: &Verdict) {
+        let (outbox, attempt) = (sending.outbox, sending.attempt);
+        let (what, lines) = match verdict {
+            Verdict::Accepted { .. } => {
+                log::debug!("msg=\"message accepted\" outbox={outbox} attempt={attempt}");
+                return;
+            }
+            Verdict::Retry { .. } => ("send put off", &self.lines[0]),
+            Verdict::Refused { .. } => ("send refused", &self.lines[1]),
+            Verdict::Halt { .. } => ("sending halted until someone acts", &self.lines[2]),
+            Verdict::Unknown { .. } => (
+                "send has no known outcome; waiting for a status",
+                &self.lines[3],
+            ),
+        };
+        let Some(held_back) = lines.pass(clock::now_ms()) else {
+            return;
+        };
+        let why = verdict.why();
+        let code = why
+            .and_then(|why| why.code)
+            .map_or_else(String::new, |code| format!(" code={code}"));
+        let reason = why.map_or("", |why| &why.reason);
+        let trace = why.and_then(|why| why.fbtrace_id.as_deref()).filter(|id| {
+            id.len() <= 64
+                && id
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+        });
+        let trace = trace.map_or_else(String::new, |id| format!(" fbtrace_id={id}"));
+        let line = format!(
+            "msg=\"{what}\" outbox={outbox} attempt={attempt}{code} reason=\"{reason}\"{trace}{held_back}"
+        );
+        match verdict {
+            Verdict::Halt { .. } => log::error!("{line}"),
+            _ => log::warn!("{line}"),
+        }
+    }
+}
+
+fn claim(
+    gateway: &Arc<Gateway>,
+    committer: &Committer,
+    kind: QueueKind,
+    room: usize,
+) -> StoreResult<Claimed> {
+    let gateway = Arc::clone(gateway);
+    committer.commit(move |tx| gateway.claim(tx, clock::now_ms(), kind, room))
+}
+
+/// Listens for SIGTERM, SIGINT and SIGHUP. Comes before anybody is told that the
+/// service runs: from then on a signal means to stop in order.
+///
+/// # Errors
+/// When signals cannot be listened for.
+pub fn listen_for_signals() -> io::Result<Signals> {
+    Signals::new([SIGHUP, SIGINT, SIGTERM])
+}
+
+/// Runs until a signal comes, then stops; a second signal ends at once.
+///
+/// # Errors
+/// When threads cannot be started.
+pub fn run_until_signal(service: Service, mut signals: Signals) -> io::Result<()> {
+    let (stop, stopped) = mpsc::channel();
+    thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            for signal in signals.forever() {
+                if signal == SIGHUP {
+                    log::warn!(
+                        "msg=\"SIGHUP changes nothing: restart to read settings and rules anew\""
+                    );
+                    continue;
+                }
+                if stop.send(signal).is_err() {
+                    return;
+                }
+            }
+        })?;
+    let _ = stopped.recv();
+    log::info!("msg=\"stopping; a second signal ends at once\"");
+    systemd::notify("STOPPING=1");
+    thread::Builder::new().name("hurry".into()).spawn(move || {
+        if stopped.recv().is_ok() {
+            std::process::exit(1);
+        }
+    })?;
+    service.stop();
+    Ok(())
+}
