@@ -1,0 +1,318 @@
+//! `wabridge demo`
+
+use super::{Failure, Outcome, output};
+use crate::config::{self, Config, Sources};
+use crate::edge::serve::{Service, listen_for_signals, run_until_signal};
+use crate::edge::standin::{Delays, Exchange, Number, Options, StandIn};
+use crate::edge::{clock, log as log_lines};
+use crate::gateway::operator;
+use crate::handler::rules::Rules;
+use crate::policy::ladder::SendState;
+use crate::store::{Access, Database};
+use crate::wire::outgoing::is_mark;
+use crate::wire::sample::{self, Sample};
+use crate::wire::signature::hex;
+use lexopt::{Arg, Parser};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+use std::time::Duration;
+
+pub const HELP: &str = "\
+Shows the whole loop on this machine: customers write, wabridge stores and answers, and a built-in
+stand-in for Graph delivers. No account, no settings; nothing leaves this machine.
+
+Usage: wabridge demo [--once]
+
+Prints the conversation as it happens, addresses to try, and a curl line. Runs until Ctrl-C.
+
+--once  plays one round, checks that every message was answered and every answer was read, and
+        exits with 0 or 1
+";
+
+/// The bot: the example that ships with wabridge.
+const RULES: &str = include_str!("../../examples/rules.toml");
+
+/// What customers write: (who, phone, text).
+const SCRIPT: &[(&str, &str, &str)] = &[
+    ("Ana", "15550107001", "Hello"),
+    ("Ben", "15550107002", "Hi"),
+    ("Ana", "15550107001", "menu"),
+    ("Chioma", "15550107003", "Where is order 4711?"),
+    ("Ben", "15550107002", "Do you have bicycles?"),
+    ("Ana", "15550107001", "Opening hours"),
+];
+
+/// One round must be through by then, on the slowest machine.
+const ROUND_MAX: Duration = Duration::from_secs(30);
+
+pub fn run(mut parser: Parser) -> Outcome {
+    let mut once = false;
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Arg::Long("once") => once = true,
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    log_lines::start(log::LevelFilter::Warn);
+    let stage = Stage::build()?;
+    let outcome = match once {
+        true => stage.play_once(),
+        false => stage.play_on(),
+    };
+    // A folder that cannot be removed is the temporary folder's to clean.
+    let _ = std::fs::remove_dir_all(&stage.folder);
+    outcome
+}
+
+/// Everything the demo is made of.
+struct Stage {
+    config: Config,
+    standin: Arc<StandIn>,
+    service: Mutex<Option<Service>>,
+    folder: PathBuf,
+    webhook: String,
+    secret: String,
+}
+
+impl Stage {
+    fn build() -> Result<Stage, Failure> {
+        let secret = hex(&clock::random::<16>());
+        let token = hex(&clock::random::<16>());
+        let folder =
+            std::env::temp_dir().join(format!("wabridge-demo-{}", hex(&clock::random::<6>())));
+        std::fs::create_dir(&folder)?;
+        let names: Names = Arc::default();
+        let sample = Sample::default();
+        let standin = StandIn::start(Options {
+            token: token.clone(),
+            app_secret: secret.clone(),
+            numbers: vec![Number {
+                id: sample.number.into(),
+                display: sample.display.into(),
+                waba: sample.waba.into(),
+            }],
+            delays: Delays {
+                sent: Duration::from_millis(150),
+                delivered: Duration::from_millis(250),
+                read: Duration::from_millis(400),
+                ..Delays::default()
+            },
+            seed: u64::from_le_bytes(clock::random()),
+            observer: Some(Box::new(move |exchange| narrate(&names, exchange))),
+            ..Options::default()
+        })?;
+        let database = folder.join("wabridge.db");
+        let rules_file = folder.join("rules.toml");
+        std::fs::write(&rules_file, RULES)?;
+        let sources = Sources::from_pairs([
+            ("VERIFY_TOKEN", "demo"),
+            ("APP_SECRET", &secret),
+            ("WHATSAPP_TOKEN", &token),
+            ("GRAPH_API_URL", &standin.url()),
+            ("LISTEN", "127.0.0.1:0"),
+            ("DATABASE_URL", &database.to_string_lossy()),
+            ("RULES_FILE", &rules_file.to_string_lossy()),
+        ]);
+        let config = config::load(&sources).map_err(|all| super::problems_said(&all))?;
+        let rules = Rules::load(&rules_file).map_err(Failure::because)?;
+        let service = Service::start(&config, vec![Box::new(rules)]).map_err(Failure::because)?;
+        let webhook = format!("http://{}{}", service.address(), config.webhook_path);
+        standin.set_callback(&webhook);
+        Ok(Stage {
+            config,
+            standin: Arc::new(standin),
+            service: Mutex::new(Some(service)),
+            folder,
+            webhook,
+            secret,
+        })
+    }
+
+    /// One round, checked.
+    fn play_once(&self) -> Outcome {
+        for (name, phone, text) in SCRIPT {
+            write_message(&self.standin, name, phone, text)?;
+        }
+        let answered = self.standin.wait_accepted(SCRIPT.len(), ROUND_MAX);
+        let read = answered && self.standin.wait_statuses(ROUND_MAX);
+        let verdict = self.verdict();
+        self.stop();
+        match (read, verdict?) {
+            (true, None) => {
+                let n = SCRIPT.len();
+                output::print(&format!(
+                    "\nall well: {n} messages came in, each was answered, each answer was read\n"
+                ));
+                Ok(())
+            }
+            (_, Some(trouble)) => Err(Failure::says(trouble)),
+            (false, None) => Err(Failure::says("not every message was answered in time")),
+        }
+    }
+
+    /// What the store says of the round: `None` when all is as it should be.
+    fn verdict(&self) -> Result<Option<String>, Failure> {
+        let database = Database::open(&self.config.database, Access::Visit)?;
+        let events = database.read(|tx| operator::inbox(tx, None, usize::MAX >> 1))?;
+        let messages = database.read(|tx| operator::outbox(tx, None, usize::MAX >> 1))?;
+        let is_message = |row: &&operator::InboxRow| row.event.type_ == "text";
+        let texts: Vec<_> = events.iter().filter(is_message).collect();
+        if texts.len() != SCRIPT.len() {
+            return Ok(Some(format!(
+                "{} messages are stored instead of {}",
+                texts.len(),
+                SCRIPT.len()
+            )));
+        }
+        for row in texts {
+            let answers: Vec<_> = messages
+                .iter()
+                .filter(|m| m.message.cause == Some(row.event.id) && !is_mark(&m.message.type_))
+                .collect();
+            if answers.is_empty() {
+                return Ok(Some(format!("event {} was not answered", row.event.id)));
+            }
+            if let Some(open) = answers.iter().find(|m| m.message.state != SendState::Read) {
+                let (id, state) = (open.message.id, open.message.state.as_str());
+                return Ok(Some(format!("answer {id} is {state}, not read")));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Round after round until Ctrl-C.
+    fn play_on(&self) -> Outcome {
+        let signals = listen_for_signals()?;
+        self.introduce();
+        let standin = Arc::clone(&self.standin);
+        thread::Builder::new()
+            .name("customers".into())
+            .spawn(move || {
+                for (name, phone, text) in SCRIPT.iter().cycle() {
+                    if write_message(&standin, name, phone, text).is_err() {
+                        return;
+                    }
+                    thread::sleep(Duration::from_secs(4));
+                }
+            })?;
+        if let Some(service) = self.service().take() {
+            run_until_signal(service, signals)?;
+        }
+        Ok(())
+    }
+
+    fn introduce(&self) {
+        let body = sample::notification(
+            "text",
+            &Sample {
+                name: "You",
+                text: "menu",
+                from: "15550107009",
+                id: &sample::wamid(u64::from_le_bytes(clock::random()), "15550107009"),
+                timestamp: clock::now_ms() / 1_000,
+                ..Sample::default()
+            },
+        )
+        .unwrap_or_default();
+        let signature = self
+            .config
+            .hub_keys
+            .sign(body.as_bytes())
+            .unwrap_or_default();
+        let (webhook, secret) = (&self.webhook, &self.secret);
+        let database = self.config.database.display();
+        let health = webhook.replace(&self.config.webhook_path, "/healthz");
+        output::print(&format!(
+            "\
+The whole loop on this machine. Customers write, wabridge stores and answers by
+examples/rules.toml, and a stand-in for Graph delivers. Ctrl-C ends it.
+
+  webhook   {webhook}
+  health    {health}
+  Graph     {} (the stand-in)
+  store     {database}
+
+Write something yourself, from another terminal:
+
+  APP_SECRET={secret} wabridge simulate \"menu\" --name You --from 15550107009 --url {webhook}
+
+The same with curl (a second time it is a duplicate, answered 200 and not handled again):
+
+  curl -i {webhook} -H 'Content-Type: application/json' \\
+    -H 'X-Hub-Signature-256: {signature}' \\
+    -d '{body}'
+
+Meta's handshake, and what is stored:
+
+  curl '{webhook}?hub.mode=subscribe&hub.verify_token=demo&hub.challenge=1158201444'
+  DATABASE_URL={database} wabridge inbox list
+
+",
+            self.standin.url()
+        ));
+    }
+
+    fn stop(&self) {
+        if let Some(service) = self.service().take() {
+            service.stop();
+        }
+    }
+
+    fn service(&self) -> MutexGuard<'_, Option<Service>> {
+        self.service.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+fn write_message(standin: &StandIn, name: &str, phone: &str, text: &str) -> Outcome {
+    let sample = Sample {
+        name,
+        text,
+        from: phone,
+        id: &sample::wamid(u64::from_le_bytes(clock::random()), phone),
+        timestamp: clock::now_ms() / 1_000,
+        ..Sample::default()
+    };
+    say(&format!("{name:>8} → {text}"));
+    let body = sample::notification("text", &sample).unwrap_or_default();
+    standin.deliver(&body).map_err(Failure::because)?;
+    Ok(())
+}
+
+/// Whom a message went to, by wamid.
+type Names = Arc<Mutex<HashMap<String, String>>>;
+
+fn narrate(names: &Names, exchange: &Exchange) {
+    match exchange {
+        Exchange::Accepted {
+            wamid,
+            to,
+            kind,
+            text,
+            ..
+        } => {
+            let script = SCRIPT.iter().find(|(_, phone, _)| phone == to);
+            let name = script.map_or("You", |row| row.0);
+            if let Ok(mut names) = names.lock() {
+                names.insert(wamid.clone(), name.to_owned());
+            }
+            let text = text.clone().unwrap_or_else(|| format!("({kind})"));
+            say(&format!("{name:>8} ← {text}"));
+        }
+        Exchange::Status { wamid, status, .. } => {
+            let name = names
+                .lock()
+                .ok()
+                .and_then(|names| names.get(wamid).cloned());
+            say(&format!("{:>8}   {status}", name.unwrap_or_default()));
+        }
+        Exchange::Refused { code, .. } => say(&format!("{:>8}   refused with {code}", "Graph")),
+        Exchange::Read(_) | Exchange::Lost { .. } | Exchange::NotAcknowledged { .. } => {}
+    }
+}
+
+fn say(line: &str) {
+    let one_line = line.replace('\n', " / ");
+    output::print(&format!("{}\n", output::inert(&one_line)));
+}

@@ -1,0 +1,305 @@
+//! The command line: one file a verb.
+
+mod check;
+mod demo;
+mod inbox;
+mod outbox;
+mod output;
+mod send;
+mod serve;
+mod simulate;
+mod status;
+
+use crate::config::{Problem, Sources};
+use crate::store::{Access, Database, StoreError};
+use lexopt::{Arg, Parser, ValueExt};
+use std::error::Error;
+use std::fmt;
+use std::process::ExitCode;
+
+/// One verb: its name, a line for the overview, its help, and what runs it.
+struct Command {
+    name: &'static str,
+    summary: &'static str,
+    help: fn() -> String,
+    run: fn(Parser) -> Outcome,
+}
+
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "serve",
+        summary: "run the service (also without a command)",
+        help: || serve::HELP.into(),
+        run: serve::run,
+    },
+    Command {
+        name: "demo",
+        summary: "the whole loop on this machine, no account needed",
+        help: || demo::HELP.into(),
+        run: demo::run,
+    },
+    Command {
+        name: "check",
+        summary: "what is wrong with the settings and the database, and how to mend it",
+        help: || check::HELP.into(),
+        run: check::run,
+    },
+    Command {
+        name: "simulate",
+        summary: "send signed sample notifications, as Meta would",
+        help: simulate::help,
+        run: simulate::run,
+    },
+    Command {
+        name: "send",
+        summary: "send a message through the running service",
+        help: || send::HELP.into(),
+        run: send::run,
+    },
+    Command {
+        name: "inbox",
+        summary: "events that came in: list, show, replay",
+        help: || inbox::HELP.into(),
+        run: inbox::run,
+    },
+    Command {
+        name: "outbox",
+        summary: "messages that go out: list, show, retry, cancel",
+        help: || outbox::HELP.into(),
+        run: outbox::run,
+    },
+    Command {
+        name: "status",
+        summary: "depths, oldest, rates, halts",
+        help: || status::HELP.into(),
+        run: status::run,
+    },
+];
+
+/// How a verb ends when it does not end well.
+enum Failure {
+    /// The arguments are off: exit code 2.
+    Misused(String),
+    /// It did not work: exit code 1. What went wrong has been said, or is said
+    /// by this.
+    Failed(Option<Box<dyn Error>>),
+}
+
+type Outcome = Result<(), Failure>;
+
+impl From<lexopt::Error> for Failure {
+    fn from(error: lexopt::Error) -> Failure {
+        Failure::Misused(error.to_string())
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Failure {
+        Failure::Failed(Some(Box::new(error)))
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Failure {
+        Failure::Failed(Some(Box::new(error)))
+    }
+}
+
+impl Failure {
+    fn because(error: impl Error + 'static) -> Failure {
+        Failure::Failed(Some(Box::new(error)))
+    }
+
+    fn says(text: impl Into<String>) -> Failure {
+        Failure::Failed(Some(text.into().into()))
+    }
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    match dispatch(Parser::from_env()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Misused(text)) => {
+            eprintln!("wabridge: {text}\nTry: wabridge --help");
+            ExitCode::from(2)
+        }
+        Err(Failure::Failed(error)) => {
+            if let Some(error) = error {
+                eprintln!("wabridge: {}", Chain(&*error));
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(mut parser: Parser) -> Outcome {
+    let name = match parser.next()? {
+        None => return serve::run(parser),
+        Some(Arg::Short('h') | Arg::Long("help")) => {
+            output::print(&overview());
+            return Ok(());
+        }
+        Some(Arg::Short('V') | Arg::Long("version")) => {
+            output::print(concat!("wabridge ", env!("CARGO_PKG_VERSION"), "\n"));
+            return Ok(());
+        }
+        Some(Arg::Value(name)) => name.string()?,
+        Some(other) => return Err(other.unexpected().into()),
+    };
+    if name == "help" {
+        let topic = match parser.next()? {
+            Some(Arg::Value(topic)) => Some(topic.string()?),
+            _ => None,
+        };
+        let command = topic.as_deref().and_then(find);
+        output::print(&command.map_or_else(overview, |command| (command.help)()));
+        return Ok(());
+    }
+    let Some(command) = find(&name) else {
+        return Err(Failure::Misused(format!("there is no command `{name}`")));
+    };
+    // Asked for anywhere in the line, help comes before anything is done.
+    let asks = |arg: &std::ffi::OsString| arg == "--help" || arg == "-h";
+    if parser.raw_args()?.as_slice().iter().any(asks) {
+        output::print(&(command.help)());
+        return Ok(());
+    }
+    (command.run)(parser)
+}
+
+fn find(name: &str) -> Option<&'static Command> {
+    COMMANDS.iter().find(|command| command.name == name)
+}
+
+fn overview() -> String {
+    let mut text = String::from(
+        "wabridge stands between Meta's WhatsApp Cloud API and your own logic: every message is\n\
+         stored before Meta hears 200, handed over in order and once, and answered once.\n\n\
+         Usage: wabridge [COMMAND] [OPTIONS]\n\nCommands:\n",
+    );
+    for command in COMMANDS {
+        text.push_str(&format!("  {:<10} {}\n", command.name, command.summary));
+    }
+    text.push_str(
+        "\nEach command explains itself with --help. New here? Run: wabridge demo\n\n\
+         Settings come from the environment, then from .env in the working folder. A secret may\n\
+         also be in a file named by NAME_FILE, or come from systemd's LoadCredential.\n",
+    );
+    text.push_str(&crate::config::table::help());
+    text
+}
+
+/// An error and its causes, in one line.
+struct Chain<'e>(&'e dyn Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+/// Says what is wrong with the settings, all of it.
+fn problems_said(problems: &[Problem]) -> Failure {
+    let s = if problems.len() == 1 { "" } else { "s" };
+    eprintln!("wabridge: {} problem{s} with the settings:", problems.len());
+    for problem in problems {
+        eprintln!("  - {problem}");
+    }
+    Failure::Failed(None)
+}
+
+/// The database that the settings name, to look into.
+///
+/// # Errors
+/// When there is none yet: looking must not make one in the wrong place.
+fn visit() -> Result<Database, Failure> {
+    let sources = Sources::of_this_process();
+    let path = crate::config::database(&sources).map_err(|problem| problems_said(&[problem]))?;
+    if !path.exists() {
+        return Err(Failure::says(format!(
+            "there is no database at {}: it is made by `wabridge serve`; set DATABASE_URL if it is elsewhere",
+            path.display()
+        )));
+    }
+    Ok(Database::open(&path, Access::Visit)?)
+}
+
+/// The options that `list`, `show` and `status` share.
+#[derive(Default)]
+struct View {
+    json: bool,
+    limit: Option<usize>,
+    state: Option<String>,
+}
+
+impl View {
+    /// Takes an option if it is one of these.
+    fn take(&mut self, arg: &Arg<'_>) -> Option<ViewOption> {
+        match arg {
+            Arg::Long("json") => {
+                self.json = true;
+                Some(ViewOption::Done)
+            }
+            Arg::Long("limit") | Arg::Short('n') => Some(ViewOption::Limit),
+            Arg::Long("state") => Some(ViewOption::State),
+            _ => None,
+        }
+    }
+
+    fn parse(&mut self, option: &ViewOption, parser: &mut Parser) -> Outcome {
+        match option {
+            ViewOption::Done => {}
+            ViewOption::Limit => self.limit = Some(parser.value()?.parse()?),
+            ViewOption::State => self.state = Some(parser.value()?.string()?),
+        }
+        Ok(())
+    }
+
+    fn limit(&self) -> usize {
+        self.limit.unwrap_or(50)
+    }
+}
+
+enum ViewOption {
+    Done,
+    Limit,
+    State,
+}
+
+/// The rest of the arguments of a verb with sub-verbs: view options and values.
+fn view_and_values(parser: &mut Parser) -> Result<(View, Vec<String>, Vec<String>), Failure> {
+    let (mut view, mut values, mut flags) = (View::default(), Vec::new(), Vec::new());
+    while let Some(arg) = parser.next()? {
+        let option = view.take(&arg);
+        match (option, arg) {
+            (Some(option), _) => view.parse(&option, parser)?,
+            (None, Arg::Value(value)) => values.push(value.string()?),
+            (None, Arg::Long(flag)) => flags.push(flag.to_owned()),
+            (None, other) => return Err(other.unexpected().into()),
+        }
+    }
+    Ok((view, values, flags))
+}
+
+/// Ids given on the command line.
+fn ids(values: &[String]) -> Result<Vec<i64>, Failure> {
+    let parse = |value: &String| {
+        let misused = || Failure::Misused(format!("`{value}` is not an id: ids are whole numbers"));
+        value.parse().map_err(|_| misused())
+    };
+    values.iter().map(parse).collect()
+}
+
+/// No flags beyond those known.
+fn no_flags(flags: &[String]) -> Outcome {
+    match flags.first() {
+        None => Ok(()),
+        Some(flag) => Err(Failure::Misused(format!("invalid option '--{flag}'"))),
+    }
+}

@@ -1,0 +1,203 @@
+//! `wabridge outbox list|show|retry|cancel`
+
+use super::{Failure, Outcome, View, ids, no_flags, output, view_and_values, visit};
+use crate::edge::clock;
+use crate::gateway::operator::{self, OutboxRow, Steered};
+use crate::policy::ladder::SendState;
+use crate::store::Tx;
+use crate::store::rows::OutboxId;
+use lexopt::{Arg, Parser, ValueExt};
+use serde_json::{Value, json};
+
+pub const HELP: &str = "\
+Shows the messages that go out and what became of them, and steers them.
+
+Usage: wabridge outbox list [--state STATE] [--limit N] [--json]
+       wabridge outbox show ID [--json]
+       wabridge outbox retry ID...
+       wabridge outbox cancel ID...
+
+list    the newest messages, oldest of them first (50, or --limit N)
+show    one message with its body
+retry   sends again what was held, has failed, was cancelled, or waits for a status; what may have
+        gone out already may arrive twice
+cancel  takes back what is queued, held, or waits for a status
+
+States: queued sending unknown accepted sent delivered read failed held cancelled.
+unknown: Graph's answer was lost; a status will tell, or it is sent again (ON_UNKNOWN).
+
+--json prints one JSON object a line, with: id number to type state wamid attempts error
+created_at. It works beside the running service.
+";
+
+pub fn run(mut parser: Parser) -> Outcome {
+    let verb = match parser.next()? {
+        Some(Arg::Value(verb)) => verb.string()?,
+        _ => {
+            return Err(Failure::Misused(
+                "outbox needs list, show, retry or cancel".into(),
+            ));
+        }
+    };
+    let (view, values, flags) = view_and_values(&mut parser)?;
+    no_flags(&flags)?;
+    match verb.as_str() {
+        "list" => list(&view, &values),
+        "show" => show(&view, &values),
+        "retry" => steer(&values, operator::retry_message, "will be sent again"),
+        "cancel" => steer(&values, operator::cancel_message, "is cancelled"),
+        other => Err(Failure::Misused(format!(
+            "outbox has list, show, retry and cancel, not `{other}`"
+        ))),
+    }
+}
+
+fn list(view: &View, values: &[String]) -> Outcome {
+    if let Some(value) = values.first() {
+        return Err(Failure::Misused(format!("unexpected argument `{value}`")));
+    }
+    let state = match &view.state {
+        None => None,
+        Some(word) => Some(SendState::parse(word).ok_or_else(|| {
+            Failure::Misused(format!(
+                "--state {word} is no state: see `wabridge outbox --help`"
+            ))
+        })?),
+    };
+    let rows = visit()?.read(|tx| operator::outbox(tx, state, view.limit()))?;
+    if view.json {
+        rows.iter().for_each(|row| output::json_line(&json(row)));
+        return Ok(());
+    }
+    let cells = |row: &OutboxRow| {
+        let message = &row.message;
+        vec![
+            message.id.to_string(),
+            clock::rfc3339(message.created_at),
+            message.number.clone(),
+            message.recipient.clone(),
+            message.type_.clone(),
+            message.state.as_str().to_owned(),
+            row.attempts.to_string(),
+            error(row).unwrap_or_default(),
+        ]
+    };
+    let heads = [
+        "ID", "CREATED", "NUMBER", "TO", "TYPE", "STATE", "TRIES", "ERROR",
+    ];
+    output::table(&heads, &rows.iter().map(cells).collect::<Vec<_>>());
+    Ok(())
+}
+
+fn show(view: &View, values: &[String]) -> Outcome {
+    let ids = ids(values)?;
+    if ids.is_empty() {
+        return Err(Failure::Misused("outbox show needs a message's id".into()));
+    }
+    let database = visit()?;
+    for id in ids {
+        let row = database.read(|tx| operator::outbox_message(tx, id))?;
+        let Some(row) = row else {
+            return Err(Failure::says(format!(
+                "there is no message {id} in the outbox"
+            )));
+        };
+        match view.json {
+            true => output::print(&output::inert_json(&with_body(&row))),
+            false => output::print(&people(&row)),
+        }
+    }
+    Ok(())
+}
+
+fn steer(
+    values: &[String],
+    step: fn(&Tx<'_>, i64, OutboxId) -> crate::store::Result<Steered>,
+    done: &str,
+) -> Outcome {
+    let ids = ids(values)?;
+    if ids.is_empty() {
+        return Err(Failure::Misused("say which messages: their ids".into()));
+    }
+    let mut database = visit()?;
+    let mut refused = Vec::new();
+    for id in ids {
+        let now = clock::now_ms();
+        match database.commit(|tx| step(tx, now, id))? {
+            Steered::Done => output::print(&format!("message {id} {done}\n")),
+            Steered::NotNow(state) => refused.push(format!("message {id} is {}", state.as_str())),
+            Steered::Missing => refused.push(format!("there is no message {id} in the outbox")),
+        }
+    }
+    match refused.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::says(refused.join("; "))),
+    }
+}
+
+fn json(row: &OutboxRow) -> Value {
+    let message = &row.message;
+    json!({
+        "id": message.id,
+        "number": message.number,
+        "to": message.recipient,
+        "type": message.type_,
+        "state": message.state.as_str(),
+        "wamid": message.wamid,
+        "attempts": row.attempts,
+        "error": error(row),
+        "created_at": clock::rfc3339(message.created_at),
+    })
+}
+
+fn with_body(row: &OutboxRow) -> String {
+    let message = &row.message;
+    let mut line = json(row).to_string();
+    line.pop();
+    // Line breaks stand only between tokens in JSON: blanks there are the same.
+    let body = message.body.replace(['\n', '\r'], " ");
+    let changed_at = clock::rfc3339(message.changed_at);
+    let event = Value::from(message.cause);
+    line.push_str(&format!(
+        ",\"changed_at\":\"{changed_at}\",\"event\":{event},\"body\":{body}}}\n"
+    ));
+    line
+}
+
+fn error(row: &OutboxRow) -> Option<String> {
+    let text = row.message.error.as_ref()?;
+    Some(match row.message.error_code {
+        Some(code) => format!("{code}: {text}"),
+        None => text.clone(),
+    })
+}
+
+fn people(row: &OutboxRow) -> String {
+    let message = &row.message;
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| {
+        if !value.is_empty() {
+            text.push_str(&format!("{name:<10}{}\n", output::inert(value)));
+        }
+    };
+    line("message", &message.id.to_string());
+    line("number", &message.number);
+    line("to", &message.recipient);
+    line("type", &message.type_);
+    line("state", message.state.as_str());
+    line("wamid", message.wamid.as_deref().unwrap_or_default());
+    line("tries", &row.attempts.to_string());
+    line("error", &error(row).unwrap_or_default());
+    line("created", &clock::rfc3339(message.created_at));
+    line("changed", &clock::rfc3339(message.changed_at));
+    line(
+        "answers",
+        &message
+            .cause
+            .map(|id| format!("event {id}"))
+            .unwrap_or_default(),
+    );
+    let body = output::inert_json(message.body.trim_end());
+    text.push_str(&format!("\n{body}\n"));
+    text
+}

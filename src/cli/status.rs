@@ -1,0 +1,129 @@
+//! `wabridge status`
+
+use super::{Failure, Outcome, no_flags, output, view_and_values, visit};
+use crate::edge::clock;
+use crate::gateway::operator::{self, QueueStatus, Status};
+use crate::store::rows::QueueKind;
+use lexopt::Parser;
+use serde_json::{Map, Value, json};
+
+pub const HELP: &str = "\
+Tells how it is going: what waits, since when, how much came and went, and what is halted.
+
+Usage: wabridge status [--json]
+
+--json prints one JSON object. It works beside the running service.
+";
+
+pub fn run(mut parser: Parser) -> Outcome {
+    let (view, values, flags) = view_and_values(&mut parser)?;
+    no_flags(&flags)?;
+    if let Some(value) = values.first() {
+        return Err(Failure::Misused(format!("unexpected argument `{value}`")));
+    }
+    let now = clock::now_ms();
+    let status = visit()?.read(|tx| operator::status(tx, now))?;
+    match view.json {
+        true => output::json_line(&json(&status, now)),
+        false => people(&status, now),
+    }
+    Ok(())
+}
+
+fn kind(queue: &QueueStatus) -> &'static str {
+    match queue.queue.kind {
+        QueueKind::Deliver => "deliver",
+        QueueKind::Send => "send",
+    }
+}
+
+/// How long the oldest job has waited.
+fn age_s(queue: &QueueStatus, now: i64) -> Option<i64> {
+    queue.oldest.map(|since| (now - since).max(0) / 1_000)
+}
+
+fn trouble(queue: &QueueStatus, now: i64) -> String {
+    if let Some(halt) = &queue.queue.halt {
+        return format!("halted ({}): {}", halt.scope, halt.reason);
+    }
+    let breaker = queue.queue.breaker;
+    let wait_s = (breaker.closed_until_ms - now + 999) / 1_000;
+    match (breaker.probing(), wait_s > 0) {
+        (true, _) => format!(
+            "down: {} failures in a row; trying again in {}s",
+            breaker.failures,
+            wait_s.max(0)
+        ),
+        (false, true) => format!("slowed for {wait_s}s"),
+        (false, false) => String::new(),
+    }
+}
+
+fn json(status: &Status, now: i64) -> Value {
+    let queues: Vec<Value> = status
+        .queues
+        .iter()
+        .map(|queue| {
+            json!({
+                "kind": kind(queue),
+                "name": queue.queue.name,
+                "open": queue.open,
+                "oldest_seconds": age_s(queue, now),
+                "dead": queue.dead,
+                "halt": queue.queue.halt.as_ref().map(|halt| &halt.reason),
+                "failures": queue.queue.breaker.failures,
+            })
+        })
+        .collect();
+    let counts = |pairs: &[(String, i64)]| -> Map<String, Value> {
+        pairs
+            .iter()
+            .map(|(name, count)| (name.clone(), (*count).into()))
+            .collect()
+    };
+    json!({
+        "queues": queues,
+        "outbox": counts(&status.outbox),
+        "received": {"minute": status.received[0], "hour": status.received[1]},
+        "accepted": {"hour": counts(&status.accepted)},
+    })
+}
+
+fn people(status: &Status, now: i64) {
+    let [minute, hour] = status.received;
+    output::print(&format!(
+        "received  {minute} in the last minute, {hour} in the last hour\n"
+    ));
+    for (number, accepted) in &status.accepted {
+        output::print(&format!(
+            "accepted  {accepted} in the last hour from {}\n",
+            output::inert(number)
+        ));
+    }
+    let outbox: Vec<String> = status
+        .outbox
+        .iter()
+        .map(|(state, n)| format!("{n} {state}"))
+        .collect();
+    if !outbox.is_empty() {
+        output::print(&format!("outbox    {}\n", outbox.join(", ")));
+    }
+    if status.outbox.iter().any(|(state, _)| state == "held") {
+        output::print("held      for you to decide: wabridge outbox list --state held\n");
+    }
+    output::print("\n");
+    let cells = |queue: &QueueStatus| {
+        vec![
+            kind(queue).to_owned(),
+            queue.queue.name.clone(),
+            queue.open.to_string(),
+            age_s(queue, now)
+                .map(|s| format!("{s}s"))
+                .unwrap_or_default(),
+            queue.dead.to_string(),
+            trouble(queue, now),
+        ]
+    };
+    let heads = ["QUEUE", "NAME", "OPEN", "OLDEST", "DEAD", "TROUBLE"];
+    output::table(&heads, &status.queues.iter().map(cells).collect::<Vec<_>>());
+}
