@@ -1,0 +1,344 @@
+//! What must have happened, written down from the outside: who said what, which
+//! commits went through, which calls were made. Each entry is checked as it is
+//! made; what can only be judged in the end is in [`super::rest`].
+
+use super::entries::{Arrived, Number, Reply};
+use super::graph::Call;
+use super::lanes::Lanes;
+use super::luck::Plan;
+use super::meta::{self, Event};
+use std::collections::{BTreeMap, HashMap};
+use wabridge::config::OnUnknown;
+use wabridge::gateway::{Delivery, Outcome, Received, Recovered, Sent, Wants};
+use wabridge::policy::verdict::{Scope, Verdict};
+use wabridge::store::Tx;
+use wabridge::store::rows::{JobId, JobState, OutboxId};
+use wabridge::wire::notification::{Kind, user_id};
+
+/// The invariant that does not hold, in words.
+pub type Check<T = ()> = Result<T, String>;
+
+pub fn ensure(holds: bool, what: impl FnOnce() -> String) -> Check {
+    match holds {
+        true => Ok(()),
+        false => Err(what()),
+    }
+}
+
+/// A store that cannot be read is a broken invariant too.
+pub fn read<T>(result: wabridge::store::Result<T>) -> Check<T> {
+    result.map_err(|error| format!("the store cannot be read: {error}"))
+}
+
+pub struct Book {
+    pub window_ms: i64,
+    pub on_unknown: OnUnknown,
+    wants: Wants,
+    per_second: u32,
+    lanes: Lanes,
+    numbers: BTreeMap<String, Number>,
+    /// By Meta's index of the event; `None` until it is stored.
+    pub arrived: Vec<Option<Arrived>>,
+    /// The events in order of arrival.
+    pub arrivals: Vec<usize>,
+    by_name: HashMap<String, usize>,
+    pub delivering: HashMap<JobId, usize>,
+    /// Replies of finished deliveries, in the order of their commits.
+    pub replies: Vec<Reply>,
+    reply_by_name: HashMap<String, usize>,
+    reply_by_outbox: HashMap<OutboxId, usize>,
+    pub sending: HashMap<JobId, usize>,
+}
+
+impl Book {
+    pub fn new(plan: &Plan, window_ms: i64) -> Book {
+        Book {
+            window_ms,
+            on_unknown: plan.on_unknown,
+            wants: plan.wants,
+            per_second: plan.per_second,
+            lanes: Lanes::default(),
+            numbers: BTreeMap::new(),
+            arrived: Vec::new(),
+            arrivals: Vec::new(),
+            by_name: HashMap::new(),
+            delivering: HashMap::new(),
+            replies: Vec::new(),
+            reply_by_name: HashMap::new(),
+            reply_by_outbox: HashMap::new(),
+            sending: HashMap::new(),
+        }
+    }
+
+    /// A notification with these events, in this order, was committed.
+    pub fn received(
+        &mut self,
+        tx: &Tx<'_>,
+        events: &[Event],
+        order: &[usize],
+        received: Received,
+        now: i64,
+    ) -> Check {
+        self.arrived.resize_with(events.len(), || None);
+        let mut new = 0;
+        for &index in order {
+            let event = &events[index];
+            let lane = self.lanes.join(&event.number, &event.ids, now);
+            if self.arrived[index].is_some() {
+                continue;
+            }
+            new += 1;
+            self.arrivals.push(index);
+            self.by_name.insert(event.name.clone(), index);
+            self.arrived[index] = Some(Arrived {
+                name: event.name.clone(),
+                wanted: self.wants == Wants::All || event.kind == Kind::Message,
+                ended: None,
+                number: event.number.clone(),
+                wamid: event.wamid.clone(),
+                lane,
+                attempts: 0,
+                not_before: 0,
+            });
+            if let Some(of) = &event.status
+                && let Some(&reply) = self.reply_by_outbox.get(&of.outbox)
+            {
+                let reply = &mut self.replies[reply];
+                let status = (of.wamid.clone(), of.word, of.marked);
+                reply.statuses.push(status);
+                reply.settled |= of.marked;
+                reply.still_climbs(&read(tx.message(of.outbox))?)?;
+            }
+        }
+        let counted = (received.stored as usize, received.duplicates as usize);
+        ensure(counted == (new, order.len() - new), || {
+            let old = order.len() - new;
+            format!("{new} new events and {old} known ones were received as {received:?}")
+        })
+    }
+
+    /// A delivery was claimed, and the claim is on disk.
+    pub fn claimed_delivery(&mut self, tx: &Tx<'_>, delivery: &Delivery, now: i64) -> Check {
+        on_disk(tx, delivery.job, delivery.attempt)?;
+        let name = meta::name_of(&delivery.body);
+        let known = self.by_name.get(&name).copied();
+        let index = known.ok_or_else(|| format!("{name} is delivered and was never received"))?;
+        let lane = self.lanes.root(self.arrived(index).lane);
+        for earlier in self.arrivals.iter().take_while(|i| **i != index) {
+            let other = self.arrived(*earlier);
+            let waits = other.wanted && other.ended.is_none();
+            ensure(!waits || self.lanes.root(other.lane) != lane, || {
+                format!("{name} overtakes {} in its lane", other.name)
+            })?;
+        }
+        for other in self.delivering.values() {
+            ensure(self.lanes.root(self.arrived(*other).lane) != lane, || {
+                format!(
+                    "{name} and {} run at once in one lane",
+                    self.arrived(*other).name
+                )
+            })?;
+        }
+        let event = self.arrived[index].as_mut().expect("found by its name");
+        event.attempts += 1;
+        ensure(event.wanted && event.ended.is_none(), || {
+            format!("{name} is delivered again after it ended, or unasked")
+        })?;
+        ensure(delivery.attempt == event.attempts, || {
+            format!(
+                "{name}: attempt {} is called {}",
+                event.attempts, delivery.attempt
+            )
+        })?;
+        ensure(now >= event.not_before, || {
+            format!("{name} is delivered before it is due")
+        })?;
+        self.delivering.insert(delivery.job, index);
+        Ok(())
+    }
+
+    /// The end of a delivery was committed, and its replies with it.
+    pub fn finished_delivery(&mut self, job: JobId, outcome: &Outcome, now: i64) -> Check {
+        let index = self.delivering.remove(&job).expect("it was claimed");
+        let event = self.arrived[index].as_mut().expect("it was claimed");
+        let replies = match outcome {
+            Outcome::Retry { wait, .. } => {
+                event.not_before = now + wait.map_or(0, |wait| wait.as_millis() as i64);
+                return Ok(());
+            }
+            Outcome::Dead { .. } => {
+                event.ended = Some(JobState::Dead);
+                return Ok(());
+            }
+            Outcome::Done { replies } => replies,
+        };
+        event.ended = Some(JobState::Done);
+        let event = self.arrived(index);
+        let new: Vec<Reply> = replies
+            .iter()
+            .map(|reply| Reply::new(reply, event))
+            .collect();
+        for reply in new {
+            let place = self.replies.len();
+            self.reply_by_name.insert(reply.name.clone(), place);
+            self.replies.push(reply);
+        }
+        Ok(())
+    }
+
+    /// An operator wants the event of this stored body delivered again.
+    pub fn replayed(&mut self, body: &str) {
+        let index = self.by_name[&meta::name_of(body)];
+        let event = self.arrived[index].as_mut().expect("it is a dead letter");
+        event.ended = None;
+        event.attempts = 0;
+        event.not_before = 0;
+    }
+
+    /// A send was claimed, and the claim is on disk.
+    pub fn claimed_send(&mut self, tx: &Tx<'_>, call: &Call, now: i64) -> Check {
+        let sending = &call.sending;
+        on_disk(tx, sending.job, sending.attempt)?;
+        let name = call.name();
+        let known = self.reply_by_name.get(&name).copied();
+        let place = known
+            .ok_or_else(|| format!("`{name}` is sent and no finished delivery answered so"))?;
+        let lane = self.lanes.root(self.replies[place].lane);
+        let number = self.replies[place].number.clone();
+        let beside = |other: &Reply| other.number == number && self.lanes.root(other.lane) == lane;
+        for other in self.replies[..place].iter().filter(|r| beside(r)) {
+            ensure(other.has_ended(tx)?, || {
+                format!("`{name}` overtakes `{}`", other.name)
+            })?;
+        }
+        for other in self.sending.values().map(|other| &self.replies[*other]) {
+            ensure(!beside(other), || {
+                format!("`{name}` and `{}` are sent at once in one lane", other.name)
+            })?;
+        }
+        let within_pair = call.is_mark() || self.lanes.send(lane, now);
+        ensure(within_pair, || format!("`{name}` exceeds the pair's rate"))?;
+        let per_second = self.per_second;
+        let line = self
+            .numbers
+            .entry(number)
+            .or_insert_with(|| Number::new(per_second));
+        line.starts(&name, now)?;
+        self.reply_by_outbox.insert(sending.outbox, place);
+        self.sending.insert(sending.job, place);
+        self.replies[place].starts(call, now, self.window_ms, self.on_unknown)
+    }
+
+    /// Graph took a message, whether or not we will hear of it.
+    pub fn reached_graph(&mut self, call: &Call, wamid: &str) -> Check {
+        let reply = &mut self.replies[self.reply_by_outbox[&call.sending.outbox]];
+        reply.wamids.push(wamid.to_owned());
+        let allowed = 1 + reply.answers_lost as usize;
+        ensure(reply.is_mark || reply.wamids.len() <= allowed, || {
+            let (name, times) = (&reply.name, reply.wamids.len());
+            format!(
+                "`{name}` went out {times} times and {} answers were lost",
+                allowed - 1
+            )
+        })
+    }
+
+    /// The end of a send was committed.
+    pub fn finished_send(
+        &mut self,
+        tx: &Tx<'_>,
+        call: &Call,
+        verdict: &Verdict,
+        sent: Sent,
+        now: i64,
+    ) -> Check {
+        let place = self
+            .sending
+            .remove(&call.sending.job)
+            .expect("it was claimed");
+        let reply = &mut self.replies[place];
+        ensure(sent != Sent::Stale, || {
+            format!("the answer for `{}` came to nothing", reply.name)
+        })?;
+        if let Some(line) = self.numbers.get_mut(&reply.number) {
+            line.heard(verdict, reply.settled, now);
+        }
+        if let Verdict::Retry {
+            scope: Scope::App | Scope::Account,
+            wait,
+            ..
+        } = verdict
+            && !reply.settled
+        {
+            self.numbers
+                .values_mut()
+                .for_each(|line| line.pause(*wait, now));
+        }
+        if let Verdict::Accepted {
+            wa_id,
+            user_id: bsuid,
+            ..
+        } = verdict
+        {
+            let (number, lane) = (reply.number.clone(), reply.lane);
+            for id in [wa_id, bsuid].into_iter().flatten().map(|id| user_id(id)) {
+                if !self.lanes.knows(&number, &id) {
+                    self.lanes.learn(&number, &id, lane);
+                }
+            }
+        }
+        let message = read(tx.message(call.sending.outbox))?;
+        let job = read(tx.job(call.sending.job))?.ok_or("a job is gone")?;
+        reply.heard(call, verdict, now);
+        reply.still_climbs(&message)?;
+        let burnt = job.attempts;
+        ensure(burnt == reply.attempts, || {
+            format!(
+                "`{}` was tried {} times, {burnt} are written",
+                reply.name, reply.attempts
+            )
+        })
+    }
+
+    /// The process is up again; what was under way is over.
+    pub fn recovered(&mut self, recovered: Recovered, new_token: bool, now: i64) -> Check {
+        let under_way = (self.delivering.len(), self.sending.len());
+        ensure((recovered.deliveries, recovered.sends) == under_way, || {
+            format!("{under_way:?} jobs were under way, {recovered:?} were found")
+        })?;
+        for (_, index) in self.delivering.drain() {
+            let event = self.arrived[index].as_mut().expect("it was claimed");
+            event.not_before = 0;
+        }
+        for (_, place) in self.sending.drain() {
+            let reply = &mut self.replies[place];
+            reply.answers_lost += 1;
+            reply.unknown_since = (!reply.is_mark && !reply.settled).then_some(now);
+        }
+        let waiting = self
+            .replies
+            .iter_mut()
+            .filter_map(|r| r.unknown_since.as_mut());
+        waiting.for_each(|since| *since = now);
+        for line in self.numbers.values_mut() {
+            line.probes = 0;
+            if new_token && line.halted {
+                line.well();
+            }
+        }
+        Ok(())
+    }
+
+    fn arrived(&self, index: usize) -> &Arrived {
+        self.arrived[index].as_ref().expect("it is in `arrivals`")
+    }
+}
+
+/// The attempt is written before anything happens outside.
+fn on_disk(tx: &Tx<'_>, job: JobId, attempt: u32) -> Check {
+    let job = read(tx.job(job))?.ok_or("a claimed job is not stored")?;
+    let found = (job.state, job.attempts);
+    ensure(found == (JobState::Running, attempt), || {
+        format!("attempt {attempt} begins and the store says {found:?}")
+    })
+}

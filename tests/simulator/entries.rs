@@ -1,0 +1,277 @@
+//! The entries of the book: an event, a reply and a number, each with the rules
+//! it must keep by itself.
+
+use super::book::{Check, ensure, read};
+use super::graph::Call;
+use super::lanes::{Lane, Meter};
+use wabridge::config::OnUnknown;
+use wabridge::policy::ladder::SendState;
+use wabridge::policy::verdict::{Scope, Verdict};
+use wabridge::store::Tx;
+use wabridge::store::rows::{JobState, Message, OutboxId};
+
+/// Failures in a row after which a number sends one probe at a time.
+const PROBES_AT: u32 = 5;
+
+/// An event that is stored.
+pub struct Arrived {
+    pub name: String,
+    pub wanted: bool,
+    pub ended: Option<JobState>,
+    pub number: String,
+    pub wamid: String,
+    pub lane: Lane,
+    pub attempts: u32,
+    pub not_before: i64,
+}
+
+/// A message that must go out, or be given up for a known reason.
+pub struct Reply {
+    pub name: String,
+    pub is_mark: bool,
+    /// Where it stands in the outbox, from its first attempt on.
+    pub outbox: Option<OutboxId>,
+    pub number: String,
+    pub lane: Lane,
+    pub attempts: u32,
+    pub calls: u32,
+    pub not_before: i64,
+    /// The last attempt may have gone out: since when we wait for a status.
+    pub unknown_since: Option<i64>,
+    /// Attempts whose answer never came.
+    pub answers_lost: u32,
+    /// A status with our mark is stored.
+    pub settled: bool,
+    pub statuses: Vec<(String, &'static str, bool)>,
+    /// Graph took it and we know.
+    pub accepted: bool,
+    pub refused: bool,
+    /// Graph's answer limited how often it is tried.
+    pub limited: bool,
+    /// Ids Graph gave it: more than one if it went out twice.
+    pub wamids: Vec<String>,
+    pub rung: u8,
+}
+
+/// One business number.
+pub struct Number {
+    pub pace: Meter,
+    pub halted: bool,
+    /// Calls that began after the halt.
+    pub probes: u32,
+    /// Graph asked for a pause.
+    pub closed_until: i64,
+    pub failures: u32,
+}
+
+/// How far a message got; the test's own ladder.
+pub fn rung(state: &str) -> u8 {
+    match state {
+        "accepted" => 1,
+        "sent" => 2,
+        "delivered" => 3,
+        "read" => 4,
+        "failed" => 5,
+        _ => 0,
+    }
+}
+
+impl Reply {
+    pub fn new(reply: &str, event: &Arrived) -> Reply {
+        let body: serde_json::Value = serde_json::from_str(reply).expect("the app writes JSON");
+        let is_mark = body["type"] == "read";
+        Reply {
+            name: match is_mark {
+                true => format!("read {}", event.wamid),
+                false => body["text"]["body"].as_str().unwrap_or_default().into(),
+            },
+            is_mark,
+            outbox: None,
+            number: event.number.clone(),
+            lane: event.lane,
+            attempts: 0,
+            calls: 0,
+            not_before: 0,
+            unknown_since: None,
+            answers_lost: 0,
+            settled: false,
+            statuses: Vec::new(),
+            accepted: false,
+            refused: false,
+            limited: false,
+            wamids: Vec::new(),
+            rung: 0,
+        }
+    }
+
+    pub fn has_ended(&self, tx: &Tx<'_>) -> Check<bool> {
+        let Some(outbox) = self.outbox else {
+            return Ok(false);
+        };
+        let job = read(tx.job_of_outbox(outbox))?;
+        Ok(job.is_none_or(|job| matches!(job.state, JobState::Done | JobState::Dead)))
+    }
+
+    pub fn starts(
+        &mut self,
+        call: &Call,
+        now: i64,
+        window_ms: i64,
+        on_unknown: OnUnknown,
+    ) -> Check {
+        let name = &self.name;
+        let outbox = *self.outbox.get_or_insert(call.sending.outbox);
+        ensure(outbox == call.sending.outbox, || {
+            format!("`{name}` is in the outbox twice")
+        })?;
+        self.attempts += 1;
+        self.calls += 1;
+        let (attempt, counted) = (call.sending.attempt, self.attempts);
+        ensure(attempt == counted, || {
+            format!("`{name}`: attempt {counted} is called {attempt}")
+        })?;
+        ensure(now >= self.not_before, || {
+            format!("`{name}` is sent before it is due")
+        })?;
+        ensure(!self.settled && !self.accepted && !self.refused, || {
+            format!("`{name}` is sent again though it is known what became of it")
+        })?;
+        let Some(since) = self.unknown_since.take() else {
+            return Ok(());
+        };
+        ensure(on_unknown == OnUnknown::Resend, || {
+            format!("`{name}` may have gone out and is not held")
+        })?;
+        ensure(now >= since + window_ms, || {
+            let waited = (now - since) / 1_000;
+            format!("`{name}` may have gone out and is sent again after {waited} s")
+        })
+    }
+
+    pub fn heard(&mut self, call: &Call, verdict: &Verdict, now: i64) {
+        self.not_before = 0;
+        // A status was faster: whatever the answer says, the message is out.
+        let settled = self.settled;
+        match verdict {
+            Verdict::Accepted { wamid, .. } => {
+                self.accepted = true;
+                let early = self
+                    .statuses
+                    .iter()
+                    .filter(|s| Some(&s.0) == wamid.as_ref());
+                let highest = early.map(|s| rung(s.1)).max();
+                self.rung = self.rung.max(1).max(highest.unwrap_or(0));
+            }
+            _ if settled => {}
+            Verdict::Refused { .. } => self.refused = true,
+            Verdict::Halt { .. } => self.attempts -= 1,
+            Verdict::Retry {
+                scope: Scope::Message | Scope::Pair,
+                wait,
+                ..
+            } => {
+                self.not_before = now + wait.map_or(0, |wait| wait.as_millis() as i64);
+            }
+            Verdict::Retry { .. } => {}
+            Verdict::Unknown { tries_max, .. } => {
+                self.limited = tries_max.is_some();
+                self.unknown_since = (!call.is_mark()).then_some(now);
+            }
+        }
+        self.answers_lost += u32::from(matches!(verdict, Verdict::Unknown { .. }));
+    }
+
+    /// The stored state never goes back, and is no lower than what is known.
+    pub fn still_climbs(&mut self, message: &Option<Message>) -> Check {
+        let name = &self.name;
+        let message = message
+            .as_ref()
+            .ok_or_else(|| format!("`{name}` is gone"))?;
+        let (state, wamid) = (message.state.as_str(), message.wamid.as_deref());
+        let ours = self
+            .statuses
+            .iter()
+            .filter(|s| s.2 || Some(s.0.as_str()) == wamid);
+        let told = ours.map(|s| rung(s.1)).max().unwrap_or(0);
+        let least = self.rung.max(told);
+        ensure(rung(state) >= least, || {
+            format!("`{name}` is {state} and was at rung {least} already")
+        })?;
+        self.rung = rung(state);
+        ensure(message.state != SendState::Cancelled, || {
+            format!("`{name}` is cancelled")
+        })
+    }
+}
+
+impl Number {
+    pub fn new(per_second: u32) -> Number {
+        let per_second = i64::from(per_second);
+        Number {
+            pace: Meter::new(1_000_000 / per_second, (per_second / 10).max(1)),
+            halted: false,
+            probes: 0,
+            closed_until: 0,
+            failures: 0,
+        }
+    }
+
+    pub fn starts(&mut self, name: &str, now: i64) -> Check {
+        ensure(self.pace.take(now), || {
+            format!("`{name}` exceeds the number's rate")
+        })?;
+        ensure(now >= self.closed_until, || {
+            format!("`{name}` is sent while Graph wants a pause")
+        })?;
+        self.probes += u32::from(self.halted);
+        ensure(self.probes <= 1, || {
+            format!("`{name}`: two calls at once during a halt")
+        })
+    }
+
+    pub fn heard(&mut self, verdict: &Verdict, settled: bool, now: i64) {
+        self.probes = self.probes.saturating_sub(u32::from(self.halted));
+        match verdict {
+            Verdict::Accepted { .. } => self.well(),
+            _ if settled => {}
+            Verdict::Refused { .. } => self.well(),
+            Verdict::Halt { .. } => {
+                self.halted = true;
+                self.closed_until = 0;
+            }
+            Verdict::Retry {
+                scope: Scope::Message | Scope::Pair,
+                ..
+            } => {}
+            Verdict::Retry { wait, .. } => {
+                self.fails();
+                self.pause(*wait, now);
+            }
+            Verdict::Unknown { .. } => self.fails(),
+        }
+    }
+
+    /// One failure more. The one that was a probe starts the wait anew.
+    pub fn fails(&mut self) {
+        if self.failures >= PROBES_AT {
+            self.closed_until = 0;
+        }
+        self.failures += 1;
+    }
+
+    pub fn pause(&mut self, wait: Option<std::time::Duration>, now: i64) {
+        let wait = wait.map_or(0, |wait| wait.as_millis() as i64);
+        self.closed_until = self.closed_until.max(now + wait);
+    }
+
+    /// A call went through. Pauses stand, unless it was the probe that shows
+    /// that all is well again.
+    pub fn well(&mut self) {
+        if self.halted || self.failures >= PROBES_AT {
+            self.closed_until = 0;
+        }
+        self.halted = false;
+        self.failures = 0;
+        self.probes = 0;
+    }
+}

@@ -1,0 +1,328 @@
+//! Meta: customers write, statuses arise, and both become notifications that
+//! are delivered until they are answered with 200, and sometimes after that.
+
+use super::luck::{Faults, Luck};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use wabridge::wire::notification::Kind;
+use wabridge::wire::sample::{self, Recipient, Sample, Status};
+
+/// The business's numbers.
+pub const NUMBERS: [&str; 2] = ["106540300000001", "106540300000002"];
+const WABA: &str = "102290100000001";
+/// The longest pause between two deliveries of one notification.
+const AGAIN_MAX_MS: i64 = 5 * 60_000;
+
+/// Somebody the business talks with, by the ids Meta may name them with.
+#[derive(Clone)]
+struct Customer {
+    number: &'static str,
+    phone: Option<String>,
+    bsuid: Option<String>,
+    group: Option<String>,
+}
+
+/// What Meta has to tell us, once.
+pub struct Event {
+    /// What makes it this event and no other.
+    pub name: String,
+    pub kind: Kind,
+    pub number: String,
+    /// Ids that name one party in it.
+    pub ids: Vec<String>,
+    /// What it says about a message of ours.
+    pub status: Option<StatusOf>,
+    /// The customer's message's wamid, for read marks.
+    pub wamid: String,
+    element: Value,
+    contact: Option<Value>,
+}
+
+#[derive(Clone)]
+pub struct StatusOf {
+    pub outbox: i64,
+    pub wamid: String,
+    pub word: &'static str,
+    pub marked: bool,
+}
+
+/// One POST.
+pub struct Post {
+    pub events: Vec<usize>,
+    pub tries: u32,
+}
+
+pub struct Meta {
+    customers: Vec<Customer>,
+    pub events: Vec<Event>,
+    /// Events not yet in a notification.
+    pending: Vec<usize>,
+}
+
+impl Meta {
+    pub fn new(luck: &mut Luck, customers: usize) -> Meta {
+        let customers = (0..customers)
+            .map(|n| {
+                let phone = Some(format!("1555010{n:04}"));
+                let bsuid = Some(format!("US.{}", 9_000 + n));
+                let number = *luck.pick(&NUMBERS);
+                let (phone, bsuid, group) = match luck.below(6) {
+                    0 => (phone, None, None),
+                    1 => (None, bsuid, None),
+                    2 => (phone, bsuid, Some(format!("G{n}=="))),
+                    _ => (phone, bsuid, None),
+                };
+                Customer {
+                    number,
+                    phone,
+                    bsuid,
+                    group,
+                }
+            })
+            .collect();
+        Meta {
+            customers,
+            events: Vec::new(),
+            pending: Vec::new(),
+        }
+    }
+
+    /// A customer writes; now and then the account has news instead.
+    pub fn write(&mut self, luck: &mut Luck, now: i64) {
+        let n = self.events.len();
+        let event = match luck.chance(0.04) {
+            true => Event {
+                name: format!("news {n}"),
+                kind: Kind::Other,
+                number: String::new(),
+                ids: vec![format!("waba:{WABA}")],
+                status: None,
+                wamid: String::new(),
+                element: json!({"event": "APPROVED", "message_template_id": n}),
+                contact: None,
+            },
+            false => {
+                let who = luck.below(self.customers.len());
+                self.customers[who].clone().message(luck, n, now)
+            }
+        };
+        self.pending.push(n);
+        self.events.push(event);
+    }
+
+    /// A message of ours got somewhere.
+    pub fn status(&mut self, luck: &mut Luck, of: StatusOf, to: &str, mark: &str, now: i64) {
+        let name = format!("status {} {}", of.wamid, of.word);
+        if let Some(n) = self.events.iter().position(|e| e.name == name) {
+            // The same again, as Meta does now and then.
+            return self.pending.push(n);
+        }
+        let Some(who) = self.customers.iter().find(|c| c.is(to)).cloned() else {
+            return;
+        };
+        let (phone, bsuid) = who.names(luck, Some(to));
+        let recipient = match (&who.group, &phone, &bsuid) {
+            (Some(group), ..) => Recipient::Group(group),
+            (_, Some(phone), _) => Recipient::Phone(phone),
+            (_, _, bsuid) => Recipient::User(bsuid.as_deref().unwrap_or_default()),
+        };
+        let text = sample::status(&Status {
+            number: who.number,
+            display: "15550109000",
+            waba: WABA,
+            wamid: &of.wamid,
+            status: of.word,
+            recipient,
+            opaque: of.marked.then_some(mark),
+            error: (of.word == "failed").then_some((131_026, "Undeliverable")),
+            timestamp: now / 1_000,
+        });
+        let mut element = value_of(&text)["statuses"][0].take();
+        if let (None, Some(_), Some(bsuid)) = (&who.group, &phone, &bsuid) {
+            element["recipient_user_id"] = json!(bsuid);
+        }
+        self.pending.push(self.events.len());
+        self.events.push(Event {
+            name,
+            kind: Kind::Status,
+            number: who.number.into(),
+            ids: who.ids(phone, bsuid),
+            status: Some(of),
+            wamid: String::new(),
+            element,
+            contact: None,
+        });
+    }
+
+    /// What waits becomes notifications.
+    pub fn posts(&mut self, luck: &mut Luck, batch: usize) -> Vec<Post> {
+        let mut posts = Vec::new();
+        while !self.pending.is_empty() {
+            let size = (1 + luck.below(batch)).min(self.pending.len());
+            let events = self.pending.drain(..size).collect();
+            posts.push(Post { events, tries: 0 });
+        }
+        posts
+    }
+
+    /// Not answered with 200: again later, perhaps in other company.
+    pub fn again(&mut self, luck: &mut Luck, faults: &Faults, post: Post) -> Vec<(i64, Post)> {
+        let tries = post.tries + 1;
+        let wait = (2_000_i64 << tries.min(10)).min(AGAIN_MAX_MS);
+        if !luck.chance(faults.regrouped) {
+            return vec![(wait, Post { tries, ..post })];
+        }
+        let mut parts = vec![Vec::new(); 3];
+        for event in post.events {
+            parts[luck.below(3)].push(event);
+        }
+        parts.retain(|events| !events.is_empty());
+        parts
+            .into_iter()
+            .map(|events| (luck.between(wait / 2, wait), Post { events, tries }))
+            .collect()
+    }
+
+    /// The notification's bytes, and its events in the order in which they
+    /// stand in it. The same post gives the same bytes.
+    pub fn body(&self, post: &Post) -> (String, Vec<usize>) {
+        let mut by_number: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for index in &post.events {
+            let number = self.events[*index].number.as_str();
+            by_number.entry(number).or_default().push(*index);
+        }
+        let (mut changes, mut order) = (Vec::new(), Vec::new());
+        for (number, events) in by_number {
+            match number.is_empty() {
+                true => changes.extend(events.iter().map(|index| self.news(*index, &mut order))),
+                false => changes.push(self.change(number, &events, &mut order)),
+            }
+        }
+        let entry = json!({"id": WABA, "changes": changes});
+        let body = json!({"object": "whatsapp_business_account", "entry": [entry]});
+        (sample::wire_json(&body), order)
+    }
+
+    fn news(&self, index: usize, order: &mut Vec<usize>) -> Value {
+        order.push(index);
+        let value = &self.events[index].element;
+        json!({"field": "message_template_status_update", "value": value})
+    }
+
+    fn change(&self, number: &str, events: &[usize], order: &mut Vec<usize>) -> Value {
+        let mut value = json!({"messaging_product": "whatsapp",
+            "metadata": {"display_phone_number": "15550109000", "phone_number_id": number}});
+        let contacts = events
+            .iter()
+            .filter_map(|i| self.events[*i].contact.clone());
+        let contacts: Vec<Value> = contacts.collect();
+        if !contacts.is_empty() {
+            value["contacts"] = json!(contacts);
+        }
+        for (list, kind) in [("messages", Kind::Message), ("statuses", Kind::Status)] {
+            let of_kind: Vec<usize> = events
+                .iter()
+                .copied()
+                .filter(|i| self.events[*i].kind == kind)
+                .collect();
+            if !of_kind.is_empty() {
+                let elements: Vec<&Value> =
+                    of_kind.iter().map(|i| &self.events[*i].element).collect();
+                value[list] = json!(elements);
+                order.extend(of_kind);
+            }
+        }
+        json!({"field": "messages", "value": value})
+    }
+
+    /// Another id of the person a message went to, as Graph's answer may name it.
+    pub fn other_id(&self, to: &str) -> Option<String> {
+        let who = self.customers.iter().find(|c| c.is(to))?;
+        let ids = [who.phone.as_ref(), who.bsuid.as_ref()];
+        let other = ids.into_iter().flatten().find(|id| *id != to);
+        other.filter(|_| who.group.is_none()).cloned()
+    }
+}
+
+impl Customer {
+    fn is(&self, id: &str) -> bool {
+        match &self.group {
+            Some(group) => group == id,
+            None => self.phone.as_deref() == Some(id) || self.bsuid.as_deref() == Some(id),
+        }
+    }
+
+    /// The ids Meta gives this time: now one, now the other, now both.
+    fn names(&self, luck: &mut Luck, known: Option<&str>) -> (Option<String>, Option<String>) {
+        let both = (self.phone.clone(), self.bsuid.clone());
+        let (Some(phone), Some(_)) = &both else {
+            return both;
+        };
+        // A status always repeats the id that was written to.
+        let by_phone = known.map_or_else(|| luck.chance(0.5), |id| id == phone);
+        match (luck.chance(0.2), by_phone) {
+            (true, _) => both,
+            (false, true) => (both.0, None),
+            (false, false) => (None, both.1),
+        }
+    }
+
+    fn ids(&self, phone: Option<String>, bsuid: Option<String>) -> Vec<String> {
+        match &self.group {
+            Some(group) => vec![group.clone()],
+            None => bsuid.into_iter().chain(phone).collect(),
+        }
+    }
+
+    fn message(self, luck: &mut Luck, n: usize, now: i64) -> Event {
+        let (phone, bsuid) = self.names(luck, None);
+        let from = phone.as_deref().unwrap_or_default();
+        let wamid = format!("wamid.in{n}");
+        let text = sample::notification(
+            "text",
+            &Sample {
+                number: self.number,
+                waba: WABA,
+                from,
+                user_id: bsuid.as_deref(),
+                text: &format!("message {n}"),
+                id: &wamid,
+                timestamp: now / 1_000,
+                ..Sample::default()
+            },
+        );
+        let mut value = value_of(&text.expect("text is a kind"));
+        let mut element = value["messages"][0].take();
+        if let Some(group) = &self.group {
+            element["group_id"] = json!(group);
+        }
+        Event {
+            name: format!("message {wamid}"),
+            kind: Kind::Message,
+            number: self.number.into(),
+            ids: self.ids(phone, bsuid),
+            status: None,
+            wamid,
+            element,
+            contact: Some(value["contacts"][0].take()),
+        }
+    }
+}
+
+/// The value of a notification's only change.
+pub fn value_of(body: &str) -> Value {
+    let mut body: Value = serde_json::from_str(body).expect("it was written as JSON");
+    body["entry"][0]["changes"][0]["value"].take()
+}
+
+/// The name of the one event in a stored or delivered body.
+pub fn name_of(body: &str) -> String {
+    let value = value_of(body);
+    let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+    let (message, status) = (&value["messages"][0], &value["statuses"][0]);
+    match (message.is_object(), status.is_object()) {
+        (true, _) => format!("message {}", text(&message["id"])),
+        (_, true) => format!("status {} {}", text(&status["id"]), text(&status["status"])),
+        _ => format!("news {}", value["message_template_id"]),
+    }
+}

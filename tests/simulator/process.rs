@@ -1,0 +1,351 @@
+//! The process: its starts and deaths, and each of its steps, committed, undone
+//! or committed and never heard of.
+
+use super::app::App;
+use super::book::{Check, ensure, read};
+use super::graph::Call;
+use super::meta::Post;
+use super::world::{Act, MINUTE, World};
+use wabridge::config::{Limits, Secret, Tokens};
+use wabridge::gateway::operator::{self, Replayed};
+use wabridge::gateway::{Delivery, Gateway, Outcome, Work};
+use wabridge::policy::pacing::Rate;
+use wabridge::policy::verdict::Verdict;
+use wabridge::store::rows::QueueKind;
+use wabridge::store::{StoreError, Tx};
+use wabridge::wire::notification;
+
+const DAY: i64 = 24 * 60 * MINUTE;
+/// Longer than a number's pace and a full disk keep a job that is due waiting.
+const OVERSLEPT_MS: i64 = 3_000;
+
+/// What became of a step.
+struct Stepped<T> {
+    /// What it returned, if it was committed.
+    value: Option<T>,
+    /// The process dies now: nobody is told.
+    dies: bool,
+}
+
+impl World {
+    pub fn start(&mut self) -> Check {
+        self.life += 1;
+        let new_token = self.token != self.token_started;
+        let limits = Limits {
+            number_rate: Rate::per_second(self.plan.per_second),
+            on_unknown: self.plan.on_unknown,
+            // Age ends nothing here: what is given up must have another reason.
+            delivery_age_max_ms: 10 * DAY,
+            send_age_max_ms: 10 * DAY,
+            ..Limits::default()
+        };
+        let tokens = Tokens {
+            common: Some(Secret::new(format!("token {}", self.token))),
+            ..Tokens::default()
+        };
+        let (wants, now) = (self.plan.wants, self.now);
+        let started = self.step(|_, tx| {
+            let gateway = Gateway::open(tx, limits, wants, &tokens)?;
+            let recovered = gateway.recover(tx, now)?;
+            Ok((gateway, recovered))
+        })?;
+        if let Some((gateway, recovered)) = started.value {
+            self.note(|| format!("start: {recovered:?}"));
+            self.book.recovered(recovered, new_token, now)?;
+            self.token_started = self.token;
+            self.gateway = Some(gateway);
+            self.wake_soon(QueueKind::Deliver, now);
+            self.wake_soon(QueueKind::Send, now);
+        } else if !started.dies {
+            self.at(1_000, Act::Start);
+        }
+        self.die_if(started.dies);
+        Ok(())
+    }
+
+    fn die_if(&mut self, dies: bool) {
+        if dies {
+            self.die("in this step");
+        }
+    }
+
+    /// Everything in memory is gone; what was sent out goes on without us.
+    pub fn die(&mut self, when: &str) {
+        if self.gateway.is_none() && when != "in this step" {
+            return;
+        }
+        self.note(|| format!("the process dies {when}"));
+        self.tally.crashes += 1;
+        self.gateway = None;
+        self.life += 1;
+        self.wakes = [None; 2];
+        if !self.resting && self.luck.chance(self.plan.faults.new_token) {
+            self.token += 1;
+        }
+        let down = match self.luck.chance(0.3) {
+            true => self.luck.between(MINUTE, 10 * MINUTE),
+            false => self.luck.between(100, 20_000),
+        };
+        self.at(if self.resting { 1_000 } else { down }, Act::Start);
+    }
+
+    /// Runs one step in one commit; the process may die in it.
+    fn step<T>(
+        &mut self,
+        run: impl FnOnce(Option<&Gateway>, &Tx<'_>) -> wabridge::store::Result<T>,
+    ) -> Check<Stepped<T>> {
+        let (luck, faults) = (&mut self.luck, &self.plan.faults);
+        let full = luck.chance(faults.disk_full);
+        let dies = luck.chance(faults.dies_in_step);
+        let undone = full || (dies && luck.chance(0.5));
+        let gateway = self.gateway.as_ref();
+        let outcome = self.database.commit(|tx| {
+            let value = run(gateway, tx)?;
+            match undone {
+                // Everything was written, and none of it may stay.
+                true => Err(StoreError::Full),
+                false => Ok(value),
+            }
+        });
+        match outcome {
+            Ok(value) => Ok(Stepped {
+                value: Some(value),
+                dies,
+            }),
+            Err(StoreError::Full) if undone => {
+                self.note(|| "  this step is undone".into());
+                Ok(Stepped { value: None, dies })
+            }
+            Err(error) => Err(format!("a step failed: {error}")),
+        }
+    }
+
+    /// A notification comes in. Only a committed one is answered with 200.
+    pub fn post(&mut self, post: Post) -> Check {
+        let (body, order) = self.meta.body(&post);
+        let mut answered = false;
+        if self.gateway.is_some() {
+            let events = notification::read(body.as_bytes()).map_err(|_| "not JSON")?;
+            let now = self.now;
+            let stepped = self.step(|gateway, tx| {
+                let gateway = gateway.expect("looked at above");
+                gateway.receive(tx, now, &events)
+            })?;
+            if let Some(received) = stepped.value {
+                let names = order.iter().map(|i| self.meta.events[*i].name.as_str());
+                let names: Vec<&str> = names.collect();
+                let line = format!("receive {}", names.join(", "));
+                self.note(|| line);
+                let (book, meta) = (&mut self.book, &self.meta);
+                read(
+                    self.database
+                        .read(|tx| Ok(book.received(tx, &meta.events, &order, received, now))),
+                )??;
+                if received.to_deliver {
+                    self.wake_soon(QueueKind::Deliver, now);
+                }
+                if received.to_send {
+                    self.wake_soon(QueueKind::Send, now);
+                }
+                answered = !stepped.dies && !self.luck.chance(self.plan.faults.answer_lost);
+            }
+            self.die_if(stepped.dies);
+        }
+        let once_more = answered && self.luck.chance(self.plan.faults.redelivered);
+        if !answered || once_more {
+            for (wait, post) in self.meta.again(&mut self.luck, &self.plan.faults, post) {
+                self.at(wait, Act::Post(post));
+            }
+        }
+        Ok(())
+    }
+
+    fn wake_soon(&mut self, kind: QueueKind, at: i64) {
+        let wake = &mut self.wakes[kind as usize];
+        if wake.is_none_or(|planned| at < planned) {
+            *wake = Some(at);
+            self.at(at - self.now, Act::Wake(kind));
+        }
+    }
+
+    /// The workers look for jobs until there are none or all hands are full.
+    pub fn wake(&mut self, kind: QueueKind) -> Check {
+        if self.wakes[kind as usize] != Some(self.now) {
+            return Ok(());
+        }
+        self.wakes[kind as usize] = None;
+        for _ in 0..100 {
+            let room = self.room(kind);
+            if room == 0 || self.gateway.is_none() {
+                return Ok(());
+            }
+            let now = self.now;
+            let claimed = self.step(|gateway, tx| {
+                let gateway = gateway.expect("looked at above");
+                gateway.claim(tx, now, kind, room)
+            })?;
+            let Some(found) = claimed.value else {
+                self.wake_soon(kind, now + 1_000);
+                self.die_if(claimed.dies);
+                return Ok(());
+            };
+            ensure(found.work.len() <= room, || "more work than room".into())?;
+            for work in found.work {
+                self.begin(work, claimed.dies)?;
+            }
+            self.die_if(claimed.dies);
+            match found.next_due {
+                None => return Ok(()),
+                Some(due) if due > now && self.gateway.is_some() => {
+                    self.wake_soon(kind, due);
+                    return Ok(());
+                }
+                Some(_) => {}
+            }
+        }
+        Err("claim finds no work and says that there is some".into())
+    }
+
+    /// An attempt is written; now it is made, unless the process just died.
+    fn begin(&mut self, work: Work, dead: bool) -> Check {
+        let (now, life) = (self.now, self.life);
+        match work {
+            Work::Deliver(delivery) => {
+                self.note(|| format!("deliver {delivery:?}"));
+                let book = &mut self.book;
+                read(
+                    self.database
+                        .read(|tx| Ok(book.claimed_delivery(tx, &delivery, now))),
+                )??;
+                if !dead {
+                    let takes = App::takes_ms(&mut self.luck);
+                    self.at(takes, Act::AppAnswers { delivery, life });
+                }
+            }
+            Work::Send(sending) => {
+                let call = Call::new(sending, self.token_started, life);
+                self.note(|| format!("send `{}` {:?}", call.name(), call.sending));
+                let book = &mut self.book;
+                read(
+                    self.database
+                        .read(|tx| Ok(book.claimed_send(tx, &call, now))),
+                )??;
+                if !dead {
+                    let takes = self.luck.between(5, 100);
+                    self.at(takes, Act::GraphTakes(call));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub fn finish_delivery(&mut self, delivery: Delivery, outcome: Outcome) -> Check {
+        let (now, luck) = (self.now, self.luck.unit());
+        let finished = self.step(|gateway, tx| {
+            let gateway = gateway.expect("its life is not over");
+            gateway.finish_delivery(tx, now, delivery.job, delivery.attempt, &outcome, luck)
+        })?;
+        if finished.value.is_none() && !finished.dies {
+            let life = self.life;
+            self.at(
+                1_000,
+                Act::AppAnswered {
+                    delivery,
+                    outcome,
+                    life,
+                },
+            );
+            return Ok(());
+        }
+        if finished.value.is_some() {
+            self.note(|| format!("{delivery:?} ends: {outcome:?}"));
+            self.book.finished_delivery(delivery.job, &outcome, now)?;
+            self.wake_soon(QueueKind::Deliver, now);
+            self.wake_soon(QueueKind::Send, now);
+        }
+        self.die_if(finished.dies);
+        Ok(())
+    }
+
+    pub fn finish_sending(&mut self, call: Call, verdict: Verdict) -> Check {
+        let (now, luck) = (self.now, self.luck.unit());
+        let (job, attempt) = (call.sending.job, call.sending.attempt);
+        let finished = self.step(|gateway, tx| {
+            let gateway = gateway.expect("its life is not over");
+            gateway.finish_sending(tx, now, job, attempt, &verdict, luck)
+        })?;
+        let Some(sent) = finished.value else {
+            match finished.dies {
+                true => self.die_if(true),
+                false => self.at(1_000, Act::GraphAnswered { call, verdict }),
+            }
+            return Ok(());
+        };
+        self.note(|| format!("`{}` ends, {sent:?}: {verdict:?}", call.name()));
+        let book = &mut self.book;
+        let entry = |tx: &Tx<'_>| Ok(book.finished_send(tx, &call, &verdict, sent, now));
+        read(self.database.read(entry))??;
+        self.wake_soon(QueueKind::Send, now);
+        self.die_if(finished.dies);
+        Ok(())
+    }
+
+    /// An operator does, whether or not the service runs.
+    pub fn replay_a_dead_letter(&mut self) -> Check {
+        let now = self.now;
+        let replayed = self.step(|_, tx| {
+            let Some(&event) = operator::dead_letters(tx, 1)?.first() else {
+                return Ok(None);
+            };
+            ensure_again(operator::replay(tx, now, event)?)?;
+            tx.event(event)
+        })?;
+        if let Some(event) = replayed.value.flatten() {
+            self.note(|| format!("replay event {}", event.id));
+            self.book.replayed(&event.body);
+            self.wake_soon(QueueKind::Deliver, now);
+        }
+        Ok(())
+    }
+
+    /// A job that is due while a worker is free is claimed, or its time is
+    /// known: nobody may wait for an alarm that was never set.
+    pub fn nobody_oversleeps(&self) -> Check {
+        if self.gateway.is_none() {
+            return Ok(());
+        }
+        for queue in read(self.database.read(|tx| tx.queues()))? {
+            let kind = queue.kind;
+            let closed = queue.breaker.closed_until_ms > self.now;
+            if closed || queue.breaker.probing() || queue.halt.is_some() || self.room(kind) == 0 {
+                continue;
+            }
+            let due = read(self.database.read(|tx| tx.next_due(queue.id)))?;
+            let awake = |due: i64| {
+                let latest = due.max(self.now) + OVERSLEPT_MS;
+                self.wakes[kind as usize].is_some_and(|wake| wake <= latest)
+            };
+            ensure(due.is_none_or(awake), || {
+                format!("a job of {} is due and nobody will look for it", queue.name)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn room(&self, kind: QueueKind) -> usize {
+        let busy = match kind {
+            QueueKind::Deliver => self.book.delivering.len(),
+            QueueKind::Send => self.book.sending.len(),
+        };
+        self.plan.room[kind as usize].saturating_sub(busy)
+    }
+}
+
+fn ensure_again(replayed: Replayed) -> wabridge::store::Result<()> {
+    match replayed {
+        Replayed::Again => Ok(()),
+        other => Err(StoreError::Bug(format!(
+            "a dead letter's replay: {other:?}"
+        ))),
+    }
+}

@@ -1,0 +1,134 @@
+//! What must be true when the faults are over and everything has drained.
+
+use super::book::{Book, Check, ensure, read};
+use super::entries::{Reply, rung};
+use super::meta::{Event, name_of};
+use std::collections::{BTreeMap, HashMap};
+use wabridge::config::OnUnknown;
+use wabridge::store::Tx;
+use wabridge::store::rows::{JobState, Message};
+
+/// More rows than any world has.
+const ALL: usize = 100_000;
+
+pub fn check(book: &Book, events: &[Event], tx: &Tx<'_>) -> Check {
+    nothing_waits(book, tx)?;
+    each_event_is_stored_once(events, tx)?;
+    each_event_was_dealt_with(book, tx)?;
+    let outbox = outbox(tx)?;
+    each_reply_is_in_the_outbox_once_and_in_order(book, &outbox)?;
+    for (reply, message) in book.replies.iter().zip(&outbox) {
+        the_message_is_where_it_must_be(book, reply, message)?;
+    }
+    Ok(())
+}
+
+fn nothing_waits(book: &Book, tx: &Tx<'_>) -> Check {
+    for queue in read(tx.queues())? {
+        let (open, _) = read(tx.depth(queue.id))?;
+        ensure(open == 0, || {
+            let (name, closed) = (&queue.name, queue.breaker);
+            format!(
+                "{open} jobs of {name} wait for ever ({closed:?}, {:?})",
+                queue.halt
+            )
+        })?;
+        ensure(queue.halt.is_none(), || {
+            format!("{} is halted for ever", queue.name)
+        })?;
+    }
+    let running = book.delivering.len() + book.sending.len();
+    ensure(running == 0, || format!("{running} attempts never ended"))
+}
+
+fn each_event_is_stored_once(events: &[Event], tx: &Tx<'_>) -> Check {
+    let mut stored: BTreeMap<String, u32> = BTreeMap::new();
+    for event in read(tx.events(i64::MAX, ALL))? {
+        *stored.entry(name_of(&event.body)).or_default() += 1;
+    }
+    for event in events {
+        let times = stored.remove(&event.name).unwrap_or(0);
+        ensure(times == 1, || {
+            format!("{} is stored {times} times", event.name)
+        })?;
+    }
+    ensure(stored.is_empty(), || {
+        format!("stored and never sent by Meta: {stored:?}")
+    })
+}
+
+fn each_event_was_dealt_with(book: &Book, tx: &Tx<'_>) -> Check {
+    let mut jobs: HashMap<String, Vec<JobState>> = HashMap::new();
+    for event in read(tx.events(i64::MAX, ALL))? {
+        let deliveries = read(tx.deliveries(event.id))?;
+        let states = deliveries.into_iter().map(|(job, ..)| job.state).collect();
+        jobs.insert(name_of(&event.body), states);
+    }
+    for event in book.arrived.iter().flatten() {
+        let found = jobs.remove(&event.name).unwrap_or_default();
+        let expected: Vec<JobState> = event.ended.into_iter().collect();
+        let dealt_with = found == expected && event.wanted == event.ended.is_some();
+        ensure(dealt_with, || {
+            format!(
+                "deliveries of {}: {found:?} stored, {expected:?} made",
+                event.name
+            )
+        })?;
+    }
+    Ok(())
+}
+
+/// The oldest first.
+fn outbox(tx: &Tx<'_>) -> Check<Vec<Message>> {
+    let mut messages = read(tx.messages(i64::MAX, ALL))?;
+    messages.reverse();
+    Ok(messages)
+}
+
+fn each_reply_is_in_the_outbox_once_and_in_order(book: &Book, outbox: &[Message]) -> Check {
+    let name = |message: &Message| {
+        let body: serde_json::Value = serde_json::from_str(&message.body).unwrap_or_default();
+        let text = |v: &serde_json::Value| v.as_str().unwrap_or_default().to_owned();
+        match body["status"] == "read" {
+            true => format!("read {}", text(&body["message_id"])),
+            false => text(&body["text"]["body"]),
+        }
+    };
+    let stored: Vec<String> = outbox.iter().map(name).collect();
+    let expected: Vec<&str> = book.replies.iter().map(|r| r.name.as_str()).collect();
+    let differs = (0..stored.len().max(expected.len()))
+        .find(|i| stored.get(*i).map(String::as_str) != expected.get(*i).copied());
+    ensure(differs.is_none(), || {
+        let at = differs.unwrap_or_default();
+        let (found, wanted) = (stored.get(at), expected.get(at));
+        format!("row {at} of the outbox is {found:?}, the app answered {wanted:?}")
+    })
+}
+
+fn the_message_is_where_it_must_be(book: &Book, reply: &Reply, message: &Message) -> Check {
+    let (name, state) = (&reply.name, message.state.as_str());
+    let wamid = message.wamid.as_deref();
+    let known = wamid.is_none_or(|id| reply.wamids.iter().any(|w| w == id));
+    ensure(known, || format!("`{name}` has a wamid Graph never gave"))?;
+    let ours = |status: &&(String, &str, bool)| status.2 || Some(status.0.as_str()) == wamid;
+    let told = reply.statuses.iter().filter(ours).map(|s| rung(s.1)).max();
+    let most = reply.statuses.iter().map(|s| rung(s.1)).max().unwrap_or(0);
+    let out = rung(state) > 0 && state != "failed";
+    ensure(!out || !reply.wamids.is_empty(), || {
+        format!("`{name}` is {state} and never reached Graph")
+    })?;
+    let given_up = match state {
+        "failed" => reply.refused || reply.limited || (reply.is_mark && reply.answers_lost > 0),
+        "held" => book.on_unknown == OnUnknown::Hold && reply.answers_lost > 0 && told.is_none(),
+        _ => false,
+    };
+    let least = told.unwrap_or(0).max(u8::from(reply.accepted)).max(1);
+    let there = (least..=most.max(least)).contains(&rung(state));
+    ensure(given_up || there, || {
+        format!("`{name}` is {state}; statuses: {:?}", reply.statuses)
+    })?;
+    let hold = book.on_unknown == OnUnknown::Hold && !reply.is_mark;
+    ensure(!hold || reply.wamids.len() <= 1, || {
+        format!("`{name}` went out twice with ON_UNKNOWN=hold")
+    })
+}

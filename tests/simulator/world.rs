@@ -1,0 +1,385 @@
+//! Time, and who calls whom. One agenda holds everything that will happen; the
+//! earliest entry is next.
+
+use super::app::App;
+use super::book::{Book, Check, ensure, read};
+use super::graph::{Call, Graph};
+use super::luck::{Faults, Luck, Plan};
+use super::meta::{Meta, Post, StatusOf};
+use super::rest;
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use wabridge::config::Limits;
+use wabridge::gateway::{Delivery, Gateway, Outcome};
+use wabridge::policy::verdict::Verdict;
+use wabridge::store::Database;
+use wabridge::store::rows::QueueKind;
+
+pub const MINUTE: i64 = 60_000;
+const START: i64 = 1_790_000_000_000;
+/// Rest is reached within this long after the last fault, whatever came before:
+/// the longest waits are a pair's 17 minutes and a halt's 15, and a lane can
+/// have several of them one after the other.
+const REST_MAX: i64 = 12 * 60 * MINUTE;
+/// A world that does more than this goes round in circles.
+const ACTS_MAX: u32 = 100_000;
+/// Lines kept for a failure.
+const TRACE_LINES: usize = 60;
+
+/// Something that will happen.
+pub enum Act {
+    Write,
+    Notify,
+    Post(Post),
+    /// The workers of one kind look for jobs.
+    Wake(QueueKind),
+    AppAnswers {
+        delivery: Delivery,
+        life: u32,
+    },
+    AppAnswered {
+        delivery: Delivery,
+        outcome: Outcome,
+        life: u32,
+    },
+    GraphTakes(Call),
+    GraphAnswered {
+        call: Call,
+        verdict: Verdict,
+    },
+    Status {
+        of: StatusOf,
+        to: String,
+        mark: String,
+    },
+    Minute,
+    Start,
+    Rest,
+}
+
+/// What a world did, to see that it did something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub events: u64,
+    pub replies: u64,
+    pub calls: u64,
+    pub crashes: u64,
+    pub twice: u64,
+    pub acts: u64,
+    pub seconds: u64,
+}
+
+impl Tally {
+    pub fn plus(self, other: &Tally) -> Tally {
+        Tally {
+            events: self.events + other.events,
+            replies: self.replies + other.replies,
+            calls: self.calls + other.calls,
+            crashes: self.crashes + other.crashes,
+            twice: self.twice + other.twice,
+            acts: self.acts + other.acts,
+            seconds: self.seconds + other.seconds,
+        }
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(
+            f,
+            "{} events, {} replies in {} calls ({} twice, with leave), {} crashes, \
+             {} steps in {} simulated hours",
+            self.events,
+            self.replies,
+            self.calls,
+            self.twice,
+            self.crashes,
+            self.acts,
+            self.seconds / 3_600
+        )
+    }
+}
+
+/// An invariant that did not hold, and how it came to that.
+pub struct Broken {
+    pub seed: u64,
+    pub what: String,
+    pub trace: VecDeque<String>,
+}
+
+pub struct World {
+    seed: u64,
+    aloud: bool,
+    pub now: i64,
+    pub luck: Luck,
+    pub plan: Plan,
+    agenda: BTreeMap<(i64, u64), Act>,
+    planned: u64,
+    trace: VecDeque<String>,
+    pub database: Database,
+    /// `None` while the process is down.
+    pub gateway: Option<Gateway>,
+    /// Counts the process's lives: what belongs to an earlier one is lost.
+    pub life: u32,
+    /// Counts the tokens; a new one is given at a restart.
+    pub token: u32,
+    pub token_started: u32,
+    pub wakes: [Option<i64>; 2],
+    pub meta: Meta,
+    app: App,
+    graph: Graph,
+    pub book: Book,
+    pub tally: Tally,
+    pub resting: bool,
+}
+
+impl World {
+    pub fn new(seed: u64, aloud: bool) -> World {
+        let mut luck = Luck::new(seed);
+        let plan = Plan::draw(&mut luck);
+        let window_ms = Limits::default().reconcile_window_ms;
+        World {
+            seed,
+            aloud,
+            now: START,
+            meta: Meta::new(&mut luck, plan.customers),
+            luck,
+            agenda: BTreeMap::new(),
+            planned: 0,
+            trace: VecDeque::new(),
+            database: Database::in_memory().expect("memory needs no file"),
+            gateway: None,
+            life: 0,
+            token: 1,
+            token_started: 0,
+            wakes: [None; 2],
+            app: App::default(),
+            graph: Graph::default(),
+            book: Book::new(&plan, window_ms),
+            plan,
+            tally: Tally::default(),
+            resting: false,
+        }
+    }
+
+    /// Plays the world to its end.
+    pub fn play(mut self) -> Result<Tally, Broken> {
+        match self.play_all() {
+            Ok(()) => {
+                let twice = |r: &&super::entries::Reply| !r.is_mark && r.wamids.len() > 1;
+                self.tally.events = self.meta.events.len() as u64;
+                self.tally.replies = self.book.replies.len() as u64;
+                self.tally.calls = self.book.replies.iter().map(|r| u64::from(r.calls)).sum();
+                self.tally.twice = self.book.replies.iter().filter(twice).count() as u64;
+                self.tally.seconds = (self.now - START) as u64 / 1_000;
+                Ok(self.tally)
+            }
+            Err(what) => Err(Broken {
+                seed: self.seed,
+                what,
+                trace: self.trace,
+            }),
+        }
+    }
+
+    fn play_all(&mut self) -> Check {
+        let span = self.plan.span_ms;
+        self.at(0, Act::Start);
+        for _ in 0..self.plan.messages {
+            let when = self.luck.between(0, span);
+            self.at(when, Act::Write);
+        }
+        for minute in 1..=span / MINUTE {
+            self.at(minute * MINUTE, Act::Minute);
+        }
+        self.at(span, Act::Rest);
+        while let Some(((now, _), act)) = self.agenda.pop_first() {
+            if now > self.now {
+                self.nobody_oversleeps()?;
+            }
+            self.now = now;
+            self.tally.acts += 1;
+            ensure(self.tally.acts < ACTS_MAX.into(), || {
+                "no end of work".into()
+            })?;
+            ensure(now - START - span < REST_MAX, || {
+                "rest is not reached: something comes up again and again".into()
+            })?;
+            self.act(act)?;
+        }
+        read(
+            self.database
+                .read(|tx| Ok(rest::check(&self.book, &self.meta.events, tx))),
+        )?
+    }
+
+    fn act(&mut self, act: Act) -> Check {
+        match act {
+            Act::Write => self.customer_writes(),
+            Act::Notify => {
+                for post in self.meta.posts(&mut self.luck, self.plan.batch) {
+                    self.at(0, Act::Post(post));
+                }
+            }
+            Act::Post(post) => return self.post(post),
+            Act::Wake(kind) => return self.wake(kind),
+            Act::AppAnswers { delivery, life } => self.app_answers(delivery, life),
+            Act::AppAnswered {
+                delivery,
+                outcome,
+                life,
+            } if life == self.life => {
+                return self.finish_delivery(delivery, outcome);
+            }
+            Act::GraphTakes(call) => return self.graph_takes(call),
+            Act::GraphAnswered { call, verdict } if call.life == self.life => {
+                return self.finish_sending(call, verdict);
+            }
+            // It was told to a process that is no more.
+            Act::AppAnswered { .. } | Act::GraphAnswered { .. } => {}
+            Act::Status { of, to, mark } => {
+                let (luck, now) = (&mut self.luck, self.now);
+                self.meta.status(luck, of, &to, &mark, now);
+                self.notify_soon();
+            }
+            Act::Minute => return self.minute(),
+            Act::Start => return self.start(),
+            Act::Rest => self.rest(),
+        }
+        Ok(())
+    }
+
+    // The outsides.
+
+    fn customer_writes(&mut self) {
+        self.meta.write(&mut self.luck, self.now);
+        self.notify_soon();
+    }
+
+    fn notify_soon(&mut self) {
+        let soon = match self.plan.batch > 1 {
+            true => self.luck.between(10, 3_000),
+            false => 10,
+        };
+        self.at(soon, Act::Notify);
+    }
+
+    fn minute(&mut self) -> Check {
+        let (luck, faults, now) = (&mut self.luck, &self.plan.faults, self.now);
+        self.app.minute(luck, faults, now);
+        self.graph.minute(luck, faults, self.token, now);
+        if luck.chance(faults.dies_between) {
+            self.die("between two steps");
+        }
+        match self.luck.chance(self.plan.faults.replays) {
+            true => self.replay_a_dead_letter(),
+            false => Ok(()),
+        }
+    }
+
+    /// The last fault is over. A new token ends what a revoked one began.
+    fn rest(&mut self) {
+        self.note(|| "no more faults".into());
+        self.resting = true;
+        self.app.mend();
+        self.graph.mend();
+        self.plan.faults = Faults::default();
+        self.token += 1;
+        self.die("for a new token");
+    }
+
+    fn app_answers(&mut self, delivery: Delivery, life: u32) {
+        let outcome = self
+            .app
+            .answer(&mut self.luck, &self.plan, &delivery, self.now);
+        let act = Act::AppAnswered {
+            delivery,
+            outcome,
+            life,
+        };
+        self.at(0, act);
+    }
+
+    fn graph_takes(&mut self, call: Call) -> Check {
+        // The process died before the request was written, perhaps.
+        if call.life != self.life && self.luck.chance(0.5) {
+            return Ok(());
+        }
+        let other_id = self.meta.other_id(call.to());
+        let (luck, now) = (&mut self.luck, self.now);
+        let answered = self.graph.take(luck, &self.plan, &call, other_id, now);
+        if let Some(wamid) = &answered.wamid {
+            self.note(|| format!("  Graph takes `{}`", call.name()));
+            self.book.reached_graph(&call, wamid)?;
+            if !call.is_mark() {
+                self.plan_statuses(&call, wamid);
+            }
+        }
+        let verdict = answered.verdict;
+        self.at(answered.after_ms, Act::GraphAnswered { call, verdict });
+        Ok(())
+    }
+
+    fn plan_statuses(&mut self, call: &Call, wamid: &str) {
+        let (luck, faults) = (&mut self.luck, &self.plan.faults);
+        if luck.chance(faults.silent) {
+            return;
+        }
+        let words: &[&'static str] = match luck.chance(faults.failed) {
+            true if luck.chance(0.5) => &["failed"],
+            true => &["sent", "failed"],
+            false => &["sent", "delivered", "read"][..1 + luck.below(3)],
+        };
+        let mut at = match luck.chance(faults.early) {
+            true => 0,
+            false => luck.between(500, 8_000),
+        };
+        if luck.chance(faults.late) {
+            at += luck.between(MINUTE, 20 * MINUTE);
+        }
+        let mut planned: Vec<(i64, &'static str)> = Vec::new();
+        for word in words {
+            planned.push((at, word));
+            at += luck.between(10, 20_000);
+            if luck.chance(faults.doubled) {
+                planned.push((at + luck.between(0, MINUTE), word));
+            }
+        }
+        if luck.chance(faults.shuffled) {
+            let mut times: Vec<i64> = planned.iter().map(|p| p.0).collect();
+            luck.shuffle(&mut times);
+            for (entry, time) in planned.iter_mut().zip(times) {
+                entry.0 = time;
+            }
+        }
+        let marked = !luck.chance(faults.unmarked);
+        for (after, word) in planned {
+            let of = StatusOf {
+                outbox: call.sending.outbox,
+                wamid: wamid.to_owned(),
+                word,
+                marked,
+            };
+            let (to, mark) = (call.to().to_owned(), call.mark().to_owned());
+            self.at(after, Act::Status { of, to, mark });
+        }
+    }
+
+    pub fn at(&mut self, after_ms: i64, act: Act) {
+        self.planned += 1;
+        self.agenda.insert((self.now + after_ms, self.planned), act);
+    }
+
+    pub fn note(&mut self, line: impl FnOnce() -> String) {
+        let ms = self.now - START;
+        let (h, m, s) = (ms / 3_600_000, ms / MINUTE % 60, ms / 1_000 % 60);
+        let line = format!("{h:02}:{m:02}:{s:02}.{:03} {}", ms % 1_000, line());
+        if self.aloud {
+            println!("{line}");
+        }
+        if self.trace.len() == TRACE_LINES {
+            self.trace.pop_front();
+        }
+        self.trace.push_back(line);
+    }
+}
