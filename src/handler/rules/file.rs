@@ -11,8 +11,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::condition::Condition;
-use super::template::{Node, PLACEHOLDERS, Reply, Templates};
+use super::template::{Node, PLACEHOLDERS, Reply, Templates, Values};
 use super::{Loaded, Problem, Rule, line_at};
+use crate::wire::validate;
 
 /// The keys of a rule.
 const KEYS: &str = "text, match, reply_id, reply";
@@ -268,8 +269,13 @@ impl Reader<'_> {
                 ]))
             }
             DeValue::Table(table) => {
+                let before = self.problems.len();
                 self.check_type(value.span(), table);
-                Reply(self.node(value))
+                let reply = Reply(self.node(value));
+                if self.problems.len() == before {
+                    self.check_sendable(value.span(), &reply);
+                }
+                reply
             }
             other => {
                 self.problem(
@@ -280,6 +286,19 @@ impl Reader<'_> {
                     ),
                 );
                 Reply(Node::Fixed(Value::Null))
+            }
+        }
+    }
+
+    /// What Graph is known to refuse is a mistake now, not when a customer writes.
+    fn check_sendable(&mut self, span: Range<usize>, reply: &Reply) {
+        let known = self.known.iter().flatten();
+        let values = Values::from_pairs(known.map(|name| (&**name, "Robin")));
+        let filled = self.templates.fill(std::slice::from_ref(reply), &values);
+        for object in filled.unwrap_or_default() {
+            if let Err(invalid) = validate::check_reply(&object) {
+                let text = format!("Graph would refuse the reply: {}", invalid.details);
+                self.problem(span.clone(), text);
             }
         }
     }

@@ -85,7 +85,7 @@ impl Values {
         Values::from_pairs(common.chain(more))
     }
 
-    fn from_pairs<'v>(pairs: impl Iterator<Item = (&'v str, &'v str)>) -> Values {
+    pub(super) fn from_pairs<'v>(pairs: impl Iterator<Item = (&'v str, &'v str)>) -> Values {
         let values: BTreeMap<_, _> = pairs
             .map(|(name, value)| (name.to_owned(), first_chars(value, VALUE_CHARS_MAX)))
             .collect();

@@ -294,7 +294,7 @@ const HOSTILE: [&str; 16] = [
 fn names_and_texts_are_values_and_stay_as_they_are() {
     let rules = rules(
         "[[rule]]\nmatch = '(?s)^(?<all>.*)$'\n\
-         reply = { type = 'image', image = { caption = '<{{ name }}|{{ text }}|{{ all }}|{{ m1 }}>' } }",
+         reply = { type = 'image', image = { id = '1', caption = '<{{ name }}|{{ text }}|{{ all }}|{{ m1 }}>' } }",
     );
     for name in HOSTILE {
         for words in HOSTILE {
@@ -305,7 +305,7 @@ fn names_and_texts_are_values_and_stay_as_they_are() {
             };
             let replies = replies(&rules, &sample_event("text", &sample));
             let caption = format!("<{name}|{words}|{words}|{words}>");
-            let expected = json!({"type": "image", "image": {"caption": caption}});
+            let expected = json!({"type": "image", "image": {"id": "1", "caption": caption}});
             assert_eq!(replies, [expected], "{name:?} {words:?}");
         }
     }

@@ -171,6 +171,18 @@ fn a_mistake_in_a_reply_is_named() {
 }
 
 #[test]
+fn what_graph_would_refuse_is_refused_at_the_start() {
+    check_refused(
+        "reply = { type = 'image', image = { caption = '{{ name }}' } }",
+        "line 2: rule 1: Graph would refuse the reply: image: id or link",
+    );
+    check_refused(
+        "reply = { type = 'image', image = { id = '1', link = 'https://x.example/y' } }",
+        "line 2: rule 1: Graph would refuse the reply: image",
+    );
+}
+
+#[test]
 fn a_file_that_is_no_rules_file_is_told_so() {
     for (text, expected) in [
         (
