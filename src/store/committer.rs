@@ -146,17 +146,17 @@ fn commit_all(database: Database, waiting: &Receiver<Message>) {
 
 fn commit_batch(database: &Database, batch: &mut Vec<Box<dyn Step>>) {
     match commit_together(database, batch) {
-        Ok(()) => batch.drain(..).for_each(|step| step.done(Ok(()))),
+        Ok(()) => batch.drain(..).for_each(|step| tell(step, Ok(()))),
         // Nobody's step is to blame.
         Err(error @ (StoreError::Full | StoreError::Disk(_) | StoreError::Busy)) => {
             batch
                 .drain(..)
-                .for_each(|step| step.done(Err(repeat(&error))));
+                .for_each(|step| tell(step, Err(repeat(&error))));
         }
         Err(error) if batch.len() == 1 => {
             batch
                 .drain(..)
-                .for_each(|step| step.done(Err(repeat(&error))));
+                .for_each(|step| tell(step, Err(repeat(&error))));
         }
         // One of them may be: each by itself, so that the others do not suffer.
         Err(_) => {
@@ -164,6 +164,14 @@ fn commit_batch(database: &Database, batch: &mut Vec<Box<dyn Step>>) {
                 commit_batch(database, &mut vec![step]);
             }
         }
+    }
+}
+
+/// A step that panics when told must not end the thread: nobody would be
+/// served any more.
+fn tell(step: Box<dyn Step>, outcome: Result<()>) {
+    if catch_unwind(AssertUnwindSafe(|| step.done(outcome))).is_err() {
+        log::error!("msg=\"a step panicked after its commit\"");
     }
 }
 
