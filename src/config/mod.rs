@@ -129,6 +129,8 @@ pub struct Config {
     pub hub_keys: HubKeys,
     /// Requests without a signature are taken, for trying by hand.
     pub allow_unsigned: bool,
+    /// Addresses that other machines reach may be listened on.
+    pub allow_public: bool,
     /// For calls to Graph.
     pub tokens: Tokens,
     /// Where nginx reaches us.
@@ -242,6 +244,7 @@ pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
         verify_tokens,
         hub_keys: HubKeys::new(app_secrets.iter().map(Secret::expose)),
         allow_unsigned,
+        allow_public: reader.yes_or_no("ALLOW_PUBLIC_LISTEN"),
         tokens: reader.tokens(),
         webhook_path: reader.webhook_path(),
         database: reader.database(),

@@ -128,7 +128,7 @@ impl Service {
         wants: Wants,
     ) -> Result<Service, StartError> {
         // First: nothing is taken up by a process that cannot serve.
-        let socket = listen(&config.listen)?;
+        let socket = listen(config)?;
         let api_socket = match &config.api {
             Some(api) => Some(bind("OPERATOR_LISTEN", &api.listen)?),
             None => None,
@@ -269,15 +269,30 @@ impl Service {
     }
 }
 
-fn listen(configured: &Listen) -> Result<Socket, StartError> {
+fn listen(config: &Config) -> Result<Socket, StartError> {
     let failed = |source| StartError::Listen {
         setting: "LISTEN",
-        address: configured.to_string(),
+        address: config.listen.to_string(),
         source,
     };
-    match Socket::from_systemd().map_err(failed)? {
-        Some(socket) => Ok(socket),
-        None => bind("LISTEN", configured),
+    let Some(socket) = Socket::from_systemd().map_err(failed)? else {
+        return bind("LISTEN", &config.listen);
+    };
+    // What LISTEN may not be, systemd's socket may not be either.
+    let address = socket.address().map_err(failed)?;
+    match &address {
+        Listen::Tcp(tcp)
+            if !tcp.ip().is_loopback() && (!config.allow_public || config.allow_unsigned) =>
+        {
+            Err(StartError::Listen {
+                setting: "the socket passed by systemd",
+                address: address.to_string(),
+                source: io::Error::other(
+                    "other machines can reach it: set ListenStream=127.0.0.1:8080, or see ALLOW_PUBLIC_LISTEN",
+                ),
+            })
+        }
+        _ => Ok(socket),
     }
 }
 
