@@ -1,0 +1,107 @@
+//! Conversations and the ids users are known by.
+
+use super::*;
+
+impl Tx<'_> {
+    /// The conversation in which `number` knows `user` under this id.
+    pub fn conversation(&self, number: &str, user: &str) -> Result<Option<ConversationId>> {
+        self.row(
+            "SELECT conversation FROM alias WHERE number = ?1 AND user = ?2",
+            params![number, user],
+            |row| row.get(0),
+        )
+    }
+
+    /// A new conversation, known by `user`.
+    pub fn insert_conversation(&self, number: &str, user: &str) -> Result<ConversationId> {
+        self.execute(
+            "INSERT INTO conversation(number, user) VALUES(?1, ?2)",
+            params![number, user],
+        )?;
+        let id = self.connection.last_insert_rowid();
+        self.insert_alias(number, user, id)?;
+        Ok(id)
+    }
+
+    /// One more id by which the conversation's user is known.
+    pub fn insert_alias(&self, number: &str, user: &str, id: ConversationId) -> Result<()> {
+        self.execute(
+            "INSERT OR REPLACE INTO alias(number, user, conversation) VALUES(?1, ?2, ?3)",
+            params![number, user, id],
+        )?;
+        Ok(())
+    }
+
+    /// The user's better name: shown, and kept when ids are added.
+    pub fn rename_conversation(&self, id: ConversationId, user: &str) -> Result<()> {
+        self.execute(
+            "UPDATE conversation SET user = ?2 WHERE id = ?1",
+            params![id, user],
+        )?;
+        Ok(())
+    }
+
+    /// Two conversations turn out to be one: `from` ends, its ids and its open
+    /// jobs go over to `into`, and what both were sent of late counts together
+    /// for the pair's pace. The caller settles the lanes. Returns the queues
+    /// whose lanes were touched.
+    pub fn merge_conversation(
+        &self,
+        from: ConversationId,
+        into: ConversationId,
+        now: i64,
+    ) -> Result<Vec<QueueId>> {
+        let now_us = now * 1_000;
+        let owed_us = (self.pair_full_at_us(from)? - now_us).max(0);
+        let full_at_us = self.pair_full_at_us(into)?.max(now_us) + owed_us;
+        self.set_pair_full_at_us(into, full_at_us)?;
+        self.execute(
+            "UPDATE conversation SET merged_into = ?2 WHERE id = ?1",
+            params![from, into],
+        )?;
+        self.execute(
+            "UPDATE alias SET conversation = ?2 WHERE conversation = ?1",
+            params![from, into],
+        )?;
+        let queues = self.rows("SELECT id FROM queue", &[], |row| row.get(0))?;
+        let mut touched = Vec::new();
+        for queue in queues {
+            let moved = self.execute(
+                "UPDATE job SET lane = ?3 WHERE queue = ?1 AND lane = ?2 AND state < 2",
+                params![queue, from, into],
+            )?;
+            if moved > 0 {
+                touched.push(queue);
+            }
+        }
+        Ok(touched)
+    }
+
+    /// The number and user a conversation was first known by, and the one it
+    /// was merged into.
+    pub fn conversation_names(
+        &self,
+        id: ConversationId,
+    ) -> Result<Option<(String, String, Option<ConversationId>)>> {
+        self.row(
+            "SELECT number, user, merged_into FROM conversation WHERE id = ?1",
+            params![id],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )
+    }
+
+    /// The pair's token bucket.
+    pub fn pair_full_at_us(&self, id: ConversationId) -> Result<i64> {
+        let sql = "SELECT pair_full_at_us FROM conversation WHERE id = ?1";
+        Ok(self.row(sql, params![id], |row| row.get(0))?.unwrap_or(0))
+    }
+
+    /// Writes the pair's token bucket.
+    pub fn set_pair_full_at_us(&self, id: ConversationId, full_at_us: i64) -> Result<()> {
+        self.execute(
+            "UPDATE conversation SET pair_full_at_us = ?2 WHERE id = ?1",
+            params![id, full_at_us],
+        )?;
+        Ok(())
+    }
+}

@@ -1,0 +1,177 @@
+//! Jobs and lanes.
+
+use super::*;
+
+impl Tx<'_> {
+    /// Adds a job at the end of its lane: due at once when the lane is empty,
+    /// else when those before it are through.
+    pub fn push_job(
+        &self,
+        queue: QueueId,
+        lane: ConversationId,
+        event: Option<EventId>,
+        outbox: Option<OutboxId>,
+        now: i64,
+    ) -> Result<JobId> {
+        self.execute(
+            "INSERT INTO job(queue, lane, event, outbox, due) VALUES(?1, ?2, ?3, ?4,
+               CASE WHEN EXISTS(SELECT 1 FROM job WHERE queue = ?1 AND lane = ?2 AND state < 2)
+                    THEN NULL ELSE ?5 END)",
+            params![queue, lane, event, outbox, now],
+        )?;
+        Ok(self.connection.last_insert_rowid())
+    }
+
+    /// Jobs of a queue whose time has come, the longest due first.
+    pub fn due_jobs(&self, queue: QueueId, now: i64, limit: usize) -> Result<Vec<Job>> {
+        let sql = concat!(
+            "SELECT ",
+            job_columns!(),
+            " FROM job WHERE queue = ?1 AND due <= ?2 AND due IS NOT NULL ORDER BY due, id LIMIT ?3"
+        );
+        self.rows(sql, params![queue, now, limit as i64], job)
+    }
+
+    /// When the queue's next job is due.
+    pub fn next_due(&self, queue: QueueId) -> Result<Option<i64>> {
+        let sql = "SELECT min(due) FROM job WHERE queue = ?1 AND due IS NOT NULL";
+        Ok(self.row(sql, params![queue], |row| row.get(0))?.flatten())
+    }
+
+    /// One job.
+    pub fn job(&self, id: JobId) -> Result<Option<Job>> {
+        let sql = concat!("SELECT ", job_columns!(), " FROM job WHERE id = ?1");
+        self.row(sql, params![id], job)
+    }
+
+    /// The job that sends a message.
+    pub fn job_of_outbox(&self, outbox: OutboxId) -> Result<Option<Job>> {
+        let sql = concat!("SELECT ", job_columns!(), " FROM job WHERE outbox = ?1");
+        self.row(sql, params![outbox], job)
+    }
+
+    /// An attempt begins: counted before anything happens outside.
+    pub fn start_job(&self, id: JobId) -> Result<()> {
+        self.execute(
+            "UPDATE job SET state = 1, due = NULL, attempts = attempts + 1 WHERE id = ?1",
+            params![id],
+        )?;
+        Ok(())
+    }
+
+    /// The attempt is over and the job is tried again, not before a time and
+    /// not before its turn: its lane may have become part of another meanwhile.
+    pub fn retry_job(
+        &self,
+        job: &Job,
+        now: i64,
+        not_before: i64,
+        attempts: u32,
+        error: Option<&str>,
+    ) -> Result<()> {
+        self.execute(
+            "UPDATE job SET state = 0, due = NULL, not_before = ?2, attempts = ?3, error = ?4
+             WHERE id = ?1",
+            params![job.id, not_before, attempts, error],
+        )?;
+        self.wake_lane(job.queue, job.lane, now)
+    }
+
+    /// The job waits until a time; nothing else about it changes.
+    pub fn defer_job(&self, id: JobId, not_before: i64) -> Result<()> {
+        self.execute(
+            "UPDATE job SET not_before = ?2, due = CASE WHEN due IS NULL THEN NULL ELSE ?2 END
+             WHERE id = ?1",
+            params![id, not_before],
+        )?;
+        Ok(())
+    }
+
+    /// The job ends, and the next of its lane becomes due.
+    pub fn end_job(&self, job: &Job, state: JobState, error: Option<&str>, now: i64) -> Result<()> {
+        debug_assert!(matches!(state, JobState::Done | JobState::Dead));
+        self.execute(
+            "UPDATE job SET state = ?2, due = NULL, error = ?3 WHERE id = ?1",
+            params![job.id, state as i64, error],
+        )?;
+        self.wake_lane(job.queue, job.lane, now)
+    }
+
+    /// An ended job is to be done again, in the place it had in its lane (which
+    /// may have become part of another since).
+    pub fn reopen_job(&self, job: &Job, now: i64) -> Result<()> {
+        self.execute(
+            "UPDATE job SET state = 0, due = NULL, not_before = 0, attempts = 0, error = NULL,
+                            lane = ?2
+             WHERE id = ?1",
+            params![job.id, job.lane],
+        )?;
+        self.settle_lane(job.queue, job.lane, now)
+    }
+
+    /// Jobs came into a lane otherwise than at its end: its first open job, and
+    /// no other, becomes due.
+    pub fn settle_lane(&self, queue: QueueId, lane: ConversationId, now: i64) -> Result<()> {
+        // `+due` leads the planner past the index of all that is due, whose size
+        // is the number of lanes, to the index of this lane.
+        self.execute(
+            "UPDATE job SET due = NULL
+             WHERE queue = ?1 AND lane = ?2 AND state < 2 AND +due IS NOT NULL",
+            params![queue, lane],
+        )?;
+        self.wake_lane(queue, lane, now)
+    }
+
+    /// Makes the first open job of a lane due, unless one of the lane runs.
+    fn wake_lane(&self, queue: QueueId, lane: ConversationId, now: i64) -> Result<()> {
+        self.execute(
+            "UPDATE job SET due = max(?3, not_before)
+             WHERE id = (SELECT min(id) FROM job WHERE queue = ?1 AND lane = ?2 AND state < 2)
+               AND state = 0 AND due IS NULL
+               AND NOT EXISTS(SELECT 1 FROM job WHERE queue = ?1 AND lane = ?2 AND state = 1)",
+            params![queue, lane, now],
+        )?;
+        Ok(())
+    }
+
+    /// Jobs whose attempt was under way when the last process ended.
+    pub fn running_jobs(&self) -> Result<Vec<Job>> {
+        let sql = concat!(
+            "SELECT ",
+            job_columns!(),
+            " FROM job WHERE state = 1 ORDER BY id"
+        );
+        self.rows(sql, &[], job)
+    }
+
+    /// Dead letters of deliveries, the oldest first.
+    pub fn dead_deliveries(&self, limit: usize) -> Result<Vec<Job>> {
+        let sql = concat!(
+            "SELECT ",
+            job_columns!(),
+            " FROM job WHERE state = 3 AND event IS NOT NULL ORDER BY id LIMIT ?1"
+        );
+        self.rows(sql, params![limit as i64], job)
+    }
+
+    /// Open jobs of a queue, and since when the oldest of them waits: first of
+    /// its lane, as the oldest must be.
+    pub fn depth(&self, queue: QueueId) -> Result<(i64, Option<i64>)> {
+        let open = "SELECT count(*) FROM job WHERE queue = ?1 AND state < 2";
+        let open = self.row(open, params![queue], |row| row.get(0))?;
+        let oldest = "SELECT min(coalesce(
+               (SELECT received_at FROM event WHERE id = job.event),
+               (SELECT created_at FROM outbox WHERE id = job.outbox)))
+             FROM job WHERE queue = ?1 AND due IS NOT NULL";
+        let oldest = self.row(oldest, params![queue], |row| row.get(0))?;
+        Ok((open.unwrap_or(0), oldest.flatten()))
+    }
+
+    /// Dead letters of a queue.
+    pub fn dead(&self, queue: QueueId) -> Result<i64> {
+        let sql = "SELECT count(*) FROM job WHERE state = 3 AND queue = ?1";
+        Ok(self
+            .row(sql, params![queue], |row| row.get(0))?
+            .unwrap_or(0))
+    }
+}

@@ -1,0 +1,180 @@
+//! Messages on their way out, and idempotency keys.
+
+use super::*;
+
+impl Tx<'_> {
+    /// Puts a message in the outbox; the caller adds its job.
+    pub fn insert_message(
+        &self,
+        message: &NewMessage,
+        state: SendState,
+        fault: Option<&Fault>,
+        now: i64,
+    ) -> Result<OutboxId> {
+        self.execute(
+            "INSERT INTO outbox(number, conversation, recipient, type, body, state, error_code,
+                                error, created_at, changed_at, cause)
+             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10)",
+            params![
+                message.number,
+                message.conversation,
+                message.recipient,
+                message.type_,
+                message.body,
+                state.as_str(),
+                fault.and_then(|f| f.code),
+                fault.map(|f| &f.text),
+                now,
+                message.cause,
+            ],
+        )?;
+        Ok(self.connection.last_insert_rowid())
+    }
+
+    /// One message.
+    pub fn message(&self, id: OutboxId) -> Result<Option<Message>> {
+        let sql = concat!("SELECT ", message_columns!(), " FROM outbox WHERE id = ?1");
+        self.row(sql, params![id], message)
+    }
+
+    /// The message Graph gave this id.
+    pub fn message_by_wamid(&self, wamid: &str) -> Result<Option<Message>> {
+        let sql = concat!(
+            "SELECT ",
+            message_columns!(),
+            " FROM outbox WHERE wamid = ?1"
+        );
+        self.row(sql, params![wamid], message)
+    }
+
+    /// Messages, the newest first, from those older than `before` on.
+    pub fn messages(&self, before: OutboxId, limit: usize) -> Result<Vec<Message>> {
+        let sql = concat!(
+            "SELECT ",
+            message_columns!(),
+            " FROM outbox WHERE id < ?1 ORDER BY id DESC LIMIT ?2"
+        );
+        self.rows(sql, params![before, limit as i64], message)
+    }
+
+    /// Messages in a state, oldest first.
+    pub fn messages_in(&self, state: SendState) -> Result<Vec<OutboxId>> {
+        let sql = "SELECT id FROM outbox WHERE state = ?1 ORDER BY id";
+        self.rows(sql, params![state.as_str()], |row| row.get(0))
+    }
+
+    /// Writes a message's state and what went wrong last.
+    pub fn set_message_state(
+        &self,
+        id: OutboxId,
+        state: SendState,
+        fault: Option<&Fault>,
+        now: i64,
+    ) -> Result<()> {
+        self.execute(
+            "UPDATE outbox SET state = ?2, error_code = ?3, error = ?4, changed_at = ?5 WHERE id = ?1",
+            params![
+                id,
+                state.as_str(),
+                fault.and_then(|f| f.code),
+                fault.map(|f| &f.text),
+                now
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Keeps what Graph answered.
+    pub fn set_answer(&self, id: OutboxId, status: u16, body: &str) -> Result<()> {
+        self.execute(
+            "UPDATE outbox SET answer_status = ?2, answer = ?3 WHERE id = ?1",
+            params![id, status, body],
+        )?;
+        Ok(())
+    }
+
+    /// What Graph answered last: HTTP status and body.
+    pub fn answer(&self, id: OutboxId) -> Result<Option<(u16, String)>> {
+        self.row(
+            "SELECT answer_status, answer FROM outbox WHERE id = ?1 AND answer IS NOT NULL",
+            params![id],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+    }
+
+    /// What a request with this idempotency key made, and that request's digest.
+    pub fn idempotent(&self, digest: &[u8; 16]) -> Result<Option<(OutboxId, [u8; 16])>> {
+        self.row(
+            "SELECT outbox, request FROM idempotency WHERE digest = ?1",
+            params![digest],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+    }
+
+    /// Remembers what a request with this idempotency key made, and forgets a
+    /// few of those made before `old`.
+    pub fn insert_idempotent(
+        &self,
+        digest: &[u8; 16],
+        request: &[u8; 16],
+        outbox: OutboxId,
+        now: i64,
+        old: i64,
+    ) -> Result<()> {
+        self.execute(
+            "INSERT INTO idempotency(digest, request, outbox, created_at) VALUES(?1, ?2, ?3, ?4)",
+            params![digest, request, outbox, now],
+        )?;
+        self.execute(
+            "DELETE FROM idempotency WHERE digest IN
+               (SELECT digest FROM idempotency WHERE created_at < ?1 LIMIT 4)",
+            params![old],
+        )?;
+        Ok(())
+    }
+
+    /// Limits how often the message may be tried in all.
+    pub fn set_tries_max(&self, id: OutboxId, tries_max: Option<u32>) -> Result<()> {
+        self.execute(
+            "UPDATE outbox SET tries_max = ?2 WHERE id = ?1",
+            params![id, tries_max],
+        )?;
+        Ok(())
+    }
+
+    /// Writes the id Graph gave the message. When the message went out twice
+    /// the first id stays: its statuses are settled by it already.
+    pub fn set_wamid(&self, id: OutboxId, wamid: &str) -> Result<()> {
+        self.execute(
+            "UPDATE OR IGNORE outbox SET wamid = ?2 WHERE id = ?1 AND wamid IS NULL",
+            params![id, wamid],
+        )?;
+        Ok(())
+    }
+
+    /// How many messages are in each state.
+    pub fn outbox_counts(&self) -> Result<Vec<(String, i64)>> {
+        let sql = "SELECT state, count(*) FROM outbox GROUP BY state ORDER BY state";
+        self.rows(sql, &[], |row| Ok((row.get(0)?, row.get(1)?)))
+    }
+
+    /// How many messages of a number were accepted since a time.
+    pub fn accepted_since(&self, since: i64) -> Result<Vec<(String, i64)>> {
+        self.rows(
+            "SELECT number, count(*) FROM outbox
+             WHERE wamid IS NOT NULL AND id > (SELECT coalesce(max(id), 0) - 100000 FROM outbox)
+               AND created_at >= ?1 GROUP BY number ORDER BY number",
+            params![since],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+    }
+
+    /// How many events were stored since a time, among the newest 100,000.
+    pub fn events_since(&self, since: i64) -> Result<i64> {
+        let sql = "SELECT count(*) FROM event
+                   WHERE id > (SELECT coalesce(max(id), 0) - 100000 FROM event) AND received_at >= ?1";
+        Ok(self
+            .row(sql, params![since], |row| row.get(0))?
+            .unwrap_or(0))
+    }
+}

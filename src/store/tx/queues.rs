@@ -1,0 +1,73 @@
+//! Consumers and sending numbers: breaker, bucket, halt.
+
+use super::*;
+
+impl Tx<'_> {
+    /// The queue of this kind and name, made when there is none.
+    pub fn queue(&self, kind: QueueKind, name: &str) -> Result<QueueId> {
+        let find = "SELECT id FROM queue WHERE kind = ?1 AND name = ?2";
+        let found = self.row(find, params![kind as i64, name], |row| row.get(0))?;
+        if let Some(id) = found {
+            return Ok(id);
+        }
+        self.execute(
+            "INSERT INTO queue(kind, name) VALUES(?1, ?2)",
+            params![kind as i64, name],
+        )?;
+        Ok(self.connection.last_insert_rowid())
+    }
+
+    /// All queues.
+    pub fn queues(&self) -> Result<Vec<Queue>> {
+        self.rows(
+            "SELECT id, kind, name, failures, closed_until, full_at_us, halt, halt_scope, token_digest, halt_since
+             FROM queue ORDER BY id",
+            &[],
+            queue,
+        )
+    }
+
+    /// One queue.
+    pub fn queue_row(&self, id: QueueId) -> Result<Option<Queue>> {
+        self.row(
+            "SELECT id, kind, name, failures, closed_until, full_at_us, halt, halt_scope, token_digest, halt_since
+             FROM queue WHERE id = ?1",
+            params![id],
+            queue,
+        )
+    }
+
+    /// Writes a queue's breaker.
+    pub fn set_breaker(&self, id: QueueId, breaker: Breaker) -> Result<()> {
+        self.execute(
+            "UPDATE queue SET failures = ?2, closed_until = ?3 WHERE id = ?1",
+            params![id, breaker.failures, breaker.closed_until_ms],
+        )?;
+        Ok(())
+    }
+
+    /// Writes a number's token bucket.
+    pub fn set_full_at_us(&self, id: QueueId, full_at_us: i64) -> Result<()> {
+        self.execute(
+            "UPDATE queue SET full_at_us = ?2 WHERE id = ?1",
+            params![id, full_at_us],
+        )?;
+        Ok(())
+    }
+
+    /// Writes or ends a halt.
+    pub fn set_halt(&self, id: QueueId, halt: Option<&Halt>) -> Result<()> {
+        self.execute(
+            "UPDATE queue SET halt = ?2, halt_scope = ?3, token_digest = ?4, halt_since = ?5
+             WHERE id = ?1",
+            params![
+                id,
+                halt.map(|h| &h.reason),
+                halt.map(|h| &h.scope),
+                halt.map(|h| &h.token_digest),
+                halt.map(|h| h.since),
+            ],
+        )?;
+        Ok(())
+    }
+}
