@@ -3,6 +3,7 @@
 use super::{Result, StoreError, Tx};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -181,6 +182,20 @@ impl Database {
             })?),
             Access::Visit => None,
         };
+        // It holds every message, so nobody else reads it; SQLite gives the log
+        // beside it the same rights. Only a new file: closing a descriptor of an
+        // existing one would end the locks that SQLite holds in this process.
+        let made = File::options()
+            .create_new(true)
+            .write(true)
+            .mode(0o600)
+            .open(path);
+        match made {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                return Err(cannot_open(error));
+            }
+            _ => {}
+        }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -350,6 +365,18 @@ mod tests {
         Database::open(&path, Access::Visit).unwrap();
         drop(first);
         Database::open(&path, Access::Serve).unwrap();
+    }
+
+    #[test]
+    fn only_its_owner_reads_the_file_and_its_log() {
+        use std::os::unix::fs::PermissionsExt;
+        let path = file("private.db");
+        let _open = Database::open(&path, Access::Serve).unwrap();
+        for beside in ["", "-wal"] {
+            let name = format!("{}{beside}", path.display());
+            let mode = std::fs::metadata(&name).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
     }
 
     #[test]
