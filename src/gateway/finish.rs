@@ -143,7 +143,11 @@ impl Gateway {
                 Err(fault) => self.keep_failed(tx, now, job, &reply_to, reply, &fault)?,
             }
         }
-        Ok(())
+        // A number's first reply makes its queue, after the event that tells.
+        match reply_to.waba.is_empty() {
+            true => Ok(()),
+            false => tx.learn_waba(&reply_to.number, &reply_to.waba),
+        }
     }
 
     /// A reply that cannot be sent is kept where an operator looks for it,

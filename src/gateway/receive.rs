@@ -25,6 +25,7 @@ impl Gateway {
     /// message it is about. What was stored before changes nothing.
     pub fn receive(&self, tx: &Tx<'_>, now: i64, events: &[Incoming<'_>]) -> Result<Received> {
         let mut received = Received::default();
+        let mut told = ("", "");
         for event in events {
             let conversation = self.conversation(tx, now, &event.number, &event.party)?;
             let Some(id) = tx.insert_event(event, conversation, now)? else {
@@ -32,6 +33,12 @@ impl Gateway {
                 continue;
             };
             received.stored += 1;
+            // Once for all events of a notification, which mostly has one number.
+            let tells = (event.number.as_str(), event.waba.as_str());
+            if tells != told && !event.number.is_empty() && !event.waba.is_empty() {
+                tx.learn_waba(&event.number, &event.waba)?;
+                told = tells;
+            }
             if let Some(facts) = &event.status {
                 received.to_send |= self.apply_status(tx, now, facts)?;
             }

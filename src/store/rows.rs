@@ -37,6 +37,8 @@ pub struct Queue {
     pub breaker: Breaker,
     /// The number's token bucket.
     pub full_at_us: i64,
+    /// The WhatsApp Business account of the number, once a notification told.
+    pub waba: Option<String>,
     /// Why nothing is sent until someone acts.
     pub halt: Option<Halt>,
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// Each element brings a file from the version of its index to the next one,
 /// in one transaction. Never change one that was released: add another.
-const MIGRATIONS: &[&str] = &[VERSION_1];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
 
 /// * `conversation`: (number, user) as one small number, which is also the lane.
 ///   `pair_full_at_us` is the pair's token bucket (policy::pacing).
@@ -122,6 +122,12 @@ CREATE INDEX job_event ON job(event) WHERE event IS NOT NULL;
 CREATE INDEX job_outbox ON job(outbox) WHERE outbox IS NOT NULL;
 CREATE INDEX job_running ON job(id) WHERE state = 1;
 CREATE INDEX job_dead ON job(id) WHERE state = 3;
+";
+
+/// * `queue.waba`: the account a sending number belongs to, once a notification
+///   told; what Meta says of an account concerns all its numbers.
+const VERSION_2: &str = "
+ALTER TABLE queue ADD COLUMN waba TEXT;
 ";
 
 /// How long a writer waits for another process that holds the file.
@@ -352,6 +358,47 @@ mod tests {
             "{error}"
         );
         assert!(error.to_string().contains("use the newer wabridge"));
+    }
+
+    /// A file as version 1 left it, with these rows.
+    fn version_1(name: &str, rows: &str) -> PathBuf {
+        let path = file(name);
+        let _ = std::fs::remove_file(&path);
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(VERSION_1).unwrap();
+        old.execute_batch(rows).unwrap();
+        old.pragma_update(None, "user_version", 1).unwrap();
+        path
+    }
+
+    #[test]
+    fn a_file_of_version_1_keeps_its_rows() {
+        let path = version_1(
+            "version-1.db",
+            "INSERT INTO queue(id, kind, name, failures, closed_until, full_at_us)
+               VALUES(7, 1, '106540300000001', 2, 5, 9);
+             INSERT INTO outbox(id, number, conversation, recipient, type, body, state, wamid,
+                                created_at, changed_at)
+               VALUES(17, '106540300000001', 3, '15550100001', 'text', '{}', 'sent', 'w', 1, 2);
+             INSERT INTO job(id, queue, lane, outbox, state, attempts) VALUES(4, 7, 3, 17, 2, 1);",
+        );
+        let database = Database::open(&path, Access::Serve).unwrap();
+        let tx = database.tx();
+        let queue = tx.queue_row(7).unwrap().unwrap();
+        assert_eq!(
+            (queue.name.as_str(), queue.full_at_us, queue.waba),
+            ("106540300000001", 9, None)
+        );
+        assert_eq!(
+            (queue.breaker.failures, queue.breaker.closed_until_ms),
+            (2, 5)
+        );
+        let message = tx.message(17).unwrap().unwrap();
+        assert_eq!(message.wamid.as_deref(), Some("w"));
+        assert_eq!(tx.job_of_outbox(17).unwrap().unwrap().attempts, 1);
+        tx.learn_waba("106540300000001", "5").unwrap();
+        let queue = tx.queue_row(7).unwrap().unwrap();
+        assert_eq!(queue.waba.as_deref(), Some("5"));
     }
 
     #[test]

@@ -117,6 +117,7 @@ fn queue(row: &Row<'_>) -> rusqlite::Result<Queue> {
             closed_until_ms: row.get(4)?,
         },
         full_at_us: row.get(5)?,
+        waba: row.get(10)?,
         halt: match halt {
             Some(reason) => Some(Halt {
                 reason,

@@ -96,6 +96,9 @@ pub struct Incoming<'a> {
     pub key: String,
     /// `phone_number_id` of the business number; empty when none is named.
     pub number: String,
+    /// The WhatsApp Business account it came from (`entry.id`); empty when none
+    /// is named.
+    pub waba: String,
     /// Whom it is about.
     pub party: Party,
     /// The element's own id (a wamid, mostly), when it has one.
@@ -160,6 +163,7 @@ fn whole(body: &str) -> Incoming<'_> {
         type_: String::new(),
         key: other_key("", &[body]),
         number: String::new(),
+        waba: String::new(),
         party: Party::Account(String::new()),
         id: None,
         status: None,

@@ -25,6 +25,8 @@ pub struct Outgoing {
 pub struct ReplyTo {
     /// `phone_number_id` the event came in on.
     pub number: String,
+    /// The account of that number; empty when the event does not say.
+    pub waba: String,
     address: Option<Address>,
     /// The message answered, for read marks and the typing sign.
     message_id: Option<String>,
@@ -56,6 +58,7 @@ impl ReplyTo {
         };
         Some(ReplyTo {
             number: event.number,
+            waba: event.waba,
             address,
             message_id: event.id.filter(|_| event.kind == Kind::Message),
         })

@@ -218,3 +218,18 @@ fn a_read_mark_is_repeated_without_a_window_a_few_times() {
     }
     assert!(bench.sends().is_empty());
 }
+
+#[test]
+fn a_numbers_account_is_learnt_from_what_comes_in() {
+    let waba = |bench: &Bench| {
+        let queues = bench.database.read(|tx| tx.queues()).unwrap();
+        let send = queues.into_iter().find(|q| q.kind == QueueKind::Send);
+        send.and_then(|queue| queue.waba)
+    };
+    let mut bench = Bench::new();
+    bench.queue(ANN, 1);
+    assert_eq!(waba(&bench).as_deref(), Some(Sample::default().waba));
+    let send = bench.sends().remove(0);
+    bench.status(&send, "w1", "sent", true);
+    assert_eq!(waba(&bench).as_deref(), Some("1"), "its status says 1");
+}

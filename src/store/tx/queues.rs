@@ -20,7 +20,7 @@ impl Tx<'_> {
     /// All queues.
     pub fn queues(&self) -> Result<Vec<Queue>> {
         self.rows(
-            "SELECT id, kind, name, failures, closed_until, full_at_us, halt, halt_scope, token_digest, halt_since
+            "SELECT id, kind, name, failures, closed_until, full_at_us, halt, halt_scope, token_digest, halt_since, waba
              FROM queue ORDER BY id",
             &[],
             queue,
@@ -30,7 +30,7 @@ impl Tx<'_> {
     /// One queue.
     pub fn queue_row(&self, id: QueueId) -> Result<Option<Queue>> {
         self.row(
-            "SELECT id, kind, name, failures, closed_until, full_at_us, halt, halt_scope, token_digest, halt_since
+            "SELECT id, kind, name, failures, closed_until, full_at_us, halt, halt_scope, token_digest, halt_since, waba
              FROM queue WHERE id = ?1",
             params![id],
             queue,
@@ -42,6 +42,15 @@ impl Tx<'_> {
         self.execute(
             "UPDATE queue SET failures = ?2, closed_until = ?3 WHERE id = ?1",
             params![id, breaker.failures, breaker.closed_until_ms],
+        )?;
+        Ok(())
+    }
+
+    /// Writes down to which account a sending number belongs, if that is news.
+    pub fn learn_waba(&self, number: &str, waba: &str) -> Result<()> {
+        self.execute(
+            "UPDATE queue SET waba = ?3 WHERE kind = ?1 AND name = ?2 AND waba IS NOT ?3",
+            params![QueueKind::Send as i64, number, waba],
         )?;
         Ok(())
     }

@@ -143,6 +143,7 @@ impl<'a> Envelope<'a> {
         let waba = raw::get_text(entry, "id").unwrap_or_default();
         let Some(change) = place.change else {
             return Incoming {
+                waba: waba.clone().into_owned(),
                 party: Party::Account(waba.into_owned()),
                 body,
                 ..whole(place.entry.text)
@@ -242,6 +243,7 @@ impl<'a> Change<'a> {
             key: other_key(&field, &[waba, time, text]),
             field,
             number: self.value.number.clone().into_owned(),
+            waba: waba.to_owned(),
             party: self
                 .value
                 .party()
@@ -358,6 +360,7 @@ impl<'a> Value<'a> {
             type_,
             field,
             number: self.number.clone().into_owned(),
+            waba: waba.to_owned(),
             party: people::party(kind, members, &element.ids, self.user_of(element))
                 .unwrap_or_else(|| Party::Account(waba.to_owned())),
             id: raw::get_text(members, "id").map(Cow::into_owned),
