@@ -115,6 +115,8 @@ fn respond_async_answers_at_once_with_an_id_to_ask_by() {
     let stage = Stage::new(&[]);
     let (status, answer) = stage.send("later", &[("Prefer", "respond-async")]);
     assert_eq!(status, 202, "{answer}");
+    let contact = json!({"input": "+1 555 010 7001", "wa_id": "15550107001"});
+    assert_eq!(answer["contacts"], json!([contact]));
     let id = answer["messages"][0]["id"].as_str().unwrap();
     wait_until("accepted", || {
         let (_, shown) = stage.call("GET", &format!("/v26.0/{id}"), &[], "");
@@ -176,6 +178,10 @@ fn read_marks_are_passed_on() {
     let (status, answer) = stage.call("POST", &path, &[], &body.to_string());
     assert_eq!((status, &answer["success"]), (200, &json!(true)));
     assert!(stage.standin.receipts()[0].typing);
+    // As soon as it is stored, too: a library looks for nothing but the success.
+    let at_once = [("Prefer", "respond-async")];
+    let (status, answer) = stage.call("POST", &path, &at_once, &body.to_string());
+    assert_eq!((status, &answer["success"]), (202, &json!(true)));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::gateway::post::is_settled;
 use crate::gateway::{Gateway, Post, Posted};
 use crate::store::rows::Message;
 use crate::store::{Committer, Result, Step, Tx};
-use crate::wire::notification::key_digest;
+use crate::wire::notification::{key_digest, user_id};
 use crate::wire::raw;
 use crate::wire::signature::{hex, same_secret};
 use crate::wire::validate;
@@ -320,11 +320,33 @@ impl Step for PostStep {
 /// In the form of Graph's own answer, so that a library finds an id where it
 /// looks for one: ours, by which the message can be asked for.
 fn pending(message: &Message) -> serde_json::Value {
-    json!({
-        "messaging_product": "whatsapp",
-        "contacts": [{"input": message.recipient}],
-        "messages": [{"id": message.id.to_string(), "message_status": "queued"}],
-    })
+    let id = json!({"id": message.id.to_string(), "message_status": "queued"});
+    match message.recipient.as_str() {
+        // A read mark, which Graph answers with its success alone.
+        "" => json!({"success": true, "messages": [id]}),
+        recipient => json!({
+            "messaging_product": "whatsapp",
+            "contacts": [contact(recipient)],
+            "messages": [id],
+        }),
+    }
+}
+
+/// The recipient as Graph's answer names it; libraries look for either key.
+fn contact(recipient: &str) -> serde_json::Value {
+    let id = user_id(recipient);
+    let key = match is_bsuid(&id) {
+        true => "user_id",
+        // Groups too have their id here.
+        false => "wa_id",
+    };
+    json!({"input": recipient, key: id})
+}
+
+/// `US.13491208655302741918`, or `US.ENT.…` of a parent account (Meta: BSUIDs).
+fn is_bsuid(id: &str) -> bool {
+    let country = id.split_once('.').map(|(country, _)| country);
+    country.is_some_and(|c| c.len() == 2 && c.bytes().all(|b| b.is_ascii_alphabetic()))
 }
 
 /// The answer for a message that ended without an answer of Graph's.
@@ -334,7 +356,7 @@ fn settled(message: &Message) -> Answer {
             200,
             json!({
                 "messaging_product": "whatsapp",
-                "contacts": [{"input": message.recipient}],
+                "contacts": [contact(&message.recipient)],
                 "messages": [{"id": wamid}],
             })
             .to_string(),
@@ -408,6 +430,29 @@ fn refuse(status: u16, code: i64, details: &str) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_recipient_is_named_by_the_key_that_graph_has_for_it() {
+        let cases = [
+            ("15550107001", "wa_id", "15550107001"),
+            ("+1 (555) 010-7001", "wa_id", "15550107001"),
+            (
+                "US.13491208655302741918",
+                "user_id",
+                "US.13491208655302741918",
+            ),
+            (
+                "US.ENT.11815799212886844830",
+                "user_id",
+                "US.ENT.11815799212886844830",
+            ),
+            ("Y2FwaV9ncm91cDox==", "wa_id", "Y2FwaV9ncm91cDox=="),
+        ];
+        for (recipient, key, id) in cases {
+            let expected = json!({"input": recipient, key: id});
+            assert_eq!(contact(recipient), expected);
+        }
+    }
 
     #[test]
     fn paths_lead_where_graphs_do() {
