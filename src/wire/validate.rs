@@ -85,10 +85,22 @@ pub fn check_reply(json: &str) -> Result<(), Invalid> {
 /// deep or having numbers too large: that is for Graph to judge.
 fn read(json: &str) -> Result<Option<Value>, Invalid> {
     match serde_json::from_str(&repair_surrogates(json)) {
-        Ok(message @ Value::Object(_)) => Ok(Some(message)),
+        Ok(message @ Value::Object(_)) => Ok(Some(spelled_out(message))),
         Err(_) if raw::is_json(json) && raw::members(json).is_some() => Ok(None),
         _ => Err(Invalid::new(PARAMETER, "", "the body is not a JSON object")),
     }
+}
+
+/// With the content as it is meant: Graph also takes it as a JSON text, as in form posts (Graph API:
+/// complex parameters), and whatsapp-api-js writes its contacts so.
+fn spelled_out(mut message: Value) -> Value {
+    let type_ = message["type"].as_str().unwrap_or("text").to_owned();
+    let text = message.get(&type_).and_then(Value::as_str);
+    if let Some(Ok(content @ (Value::Object(_) | Value::Array(_)))) = text.map(serde_json::from_str)
+    {
+        message[type_] = content;
+    }
+    message
 }
 
 impl Invalid {

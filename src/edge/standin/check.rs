@@ -3,6 +3,8 @@
 //! It refuses what Meta documents as refused and lets the rest through: a check that Meta does not
 //! make would fail senders for nothing. Lengths are counted in code points.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::graph::GraphError;
@@ -90,6 +92,7 @@ fn message(body: &Value) -> Checked<Message> {
     if !TYPES.split(' ').any(|word| word == kind) {
         return Err(one_of("type", TYPES));
     }
+    let body = &*spelled_out(body, kind);
     let shaped = match &body[kind] {
         Value::Object(_) => kind != "contacts",
         Value::Array(_) => kind == "contacts",
@@ -111,6 +114,19 @@ fn message(body: &Value) -> Checked<Message> {
         kind,
         opaque,
     })
+}
+
+/// With the content as it is meant: Graph also takes it as a JSON text, as in form posts.
+fn spelled_out<'a>(body: &'a Value, kind: &str) -> Cow<'a, Value> {
+    let content = body.get(kind).and_then(Value::as_str);
+    match content.map(serde_json::from_str::<Value>) {
+        Some(Ok(content)) => {
+            let mut body = body.clone();
+            body[kind] = content;
+            Cow::Owned(body)
+        }
+        _ => Cow::Borrowed(body),
+    }
 }
 
 fn recipient(body: &Value) -> Checked<(To, String)> {
@@ -445,6 +461,11 @@ mod tests {
             ),
             (json!({"type": "contacts", "contacts": []}), "131009"),
             (json!({"type": "contacts", "contacts": {}}), "131008"),
+            (
+                json!({"type": "contacts", "contacts": "[{\"name\": {\"formatted_name\": \"A\"}}]"}),
+                "ok",
+            ),
+            (json!({"type": "contacts", "contacts": "[]"}), "131009"),
             (
                 json!({"type": "reaction", "reaction": {"message_id": "w", "emoji": ""}}),
                 "ok",

@@ -292,3 +292,25 @@ fn wrong_json_types_are_refused() {
         check_changed(kind, path, value, expected);
     }
 }
+
+#[test]
+fn content_may_be_a_json_text_and_is_looked_into_all_the_same() {
+    for (kind, content, expected) in [
+        ("text", json!({"body": "hi"}).to_string(), "ok"),
+        (
+            "text",
+            json!({"text": "hi"}).to_string(),
+            "131008 text.body",
+        ),
+        (
+            "contacts",
+            json!([{"name": {"formatted_name": "A"}}]).to_string(),
+            "ok",
+        ),
+        ("contacts", "[]".into(), "131009 contacts"),
+        ("text", "hi".into(), "100 text"),
+        ("text", "7".into(), "100 text"),
+    ] {
+        check_changed(kind, kind, content.into(), expected);
+    }
+}
