@@ -481,3 +481,31 @@ fn a_reader_that_is_gone_is_no_error() {
         assert_eq!(err(&output), "", "{args:?}");
     }
 }
+
+#[test]
+fn a_hash_is_made_of_a_password_and_only_of_a_good_one() {
+    let hash = |password: &str| {
+        let (_folder, setup) = bare();
+        let mut command = setup.command(&["hash-password"]);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        std::io::Write::write_all(&mut stdin, password.as_bytes()).unwrap();
+        drop(stdin);
+        child.wait_with_output().unwrap()
+    };
+    let good = hash("correct horse battery\n");
+    assert!(good.status.success(), "{}", err(&good));
+    let text = String::from_utf8(good.stdout).unwrap();
+    let read = wabridge::policy::password::PasswordHash::parse(&text).unwrap();
+    assert!(read.is_of("correct horse battery"));
+    assert!(!text.contains("horse"));
+    let short = hash("short\n");
+    assert_eq!(short.status.code(), Some(1));
+    assert!(err(&short).contains("12 characters"), "{}", err(&short));
+    assert!(short.stdout.is_empty());
+}

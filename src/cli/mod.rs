@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod hash_password;
 mod inbox;
 mod outbox;
 mod output;
@@ -73,6 +74,12 @@ const COMMANDS: &[Command] = &[
         summary: "depths, oldest, rates, halts",
         help: || status::HELP.into(),
         run: status::run,
+    },
+    Command {
+        name: "hash-password",
+        summary: "the hash of the operator page's password",
+        help: || hash_password::HELP.into(),
+        run: hash_password::run,
     },
 ];
 
@@ -178,7 +185,7 @@ fn overview() -> String {
          Usage: wabridge [COMMAND] [OPTIONS]\n\nCommands:\n",
     );
     for command in COMMANDS {
-        text.push_str(&format!("  {:<10} {}\n", command.name, command.summary));
+        text.push_str(&format!("  {:<13} {}\n", command.name, command.summary));
     }
     text.push_str(
         "\nEach command explains itself with --help. New here? Run: wabridge demo\n\n\

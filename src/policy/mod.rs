@@ -7,10 +7,12 @@
 //! * [`pacing`]: how fast Meta lets us send
 //! * [`breaker`]: when to stop trying for everybody
 //! * [`ladder`]: what a status does to a message's state
+//! * [`password`]: whether a password is the operator's
 
 pub mod breaker;
 pub mod codes;
 pub mod ladder;
 pub mod pacing;
+pub mod password;
 pub mod retry;
 pub mod verdict;
