@@ -9,8 +9,17 @@ use std::process::{Output, Stdio};
 use support::*;
 use wabridge::wire::sample::KINDS;
 
-const COMMANDS: [&str; 8] = [
-    "send", "serve", "demo", "check", "simulate", "inbox", "outbox", "status",
+const COMMANDS: [&str; 10] = [
+    "send",
+    "serve",
+    "demo",
+    "check",
+    "simulate",
+    "inbox",
+    "outbox",
+    "status",
+    "backup",
+    "hash-password",
 ];
 
 fn out(output: &Output) -> String {
@@ -508,4 +517,42 @@ fn a_hash_is_made_of_a_password_and_only_of_a_good_one() {
     assert_eq!(short.status.code(), Some(1));
     assert!(err(&short).contains("12 characters"), "{}", err(&short));
     assert!(short.stdout.is_empty());
+}
+
+#[test]
+fn a_backup_is_made_beside_the_service_and_serves_in_its_place() {
+    let place = Place::new(&[]);
+    for n in 0..20 {
+        place.service.take(&text_message(n, "15550107001", "hello"));
+    }
+    let before = place.inbox();
+    let copy = place.setup.folder.join("copy.db");
+    let name = copy.to_str().unwrap();
+    check(&place.setup, &["backup", name], 0, "20 events, 0 messages");
+    check(&place.setup, &["backup", name], 1, "--force to replace it");
+    place
+        .service
+        .take(&text_message(99, "15550107001", "later"));
+    check(
+        &place.setup,
+        &["backup", "--force", name],
+        0,
+        "21 events, 0 messages",
+    );
+    let own = place.setup.folder.join("wabridge.db");
+    let own = own.to_str().unwrap();
+    check(
+        &place.setup,
+        &["backup", "--force", own],
+        1,
+        "is the database itself",
+    );
+    let there = place.setup.clone().set("DATABASE_URL", name);
+    let rows = there.run(&["inbox", "list", "--json"]);
+    let rows = out(&rows);
+    assert_eq!(rows.lines().count(), before.len() + 1, "{rows}");
+    for (row, line) in before.iter().zip(rows.lines()) {
+        let copied: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(copied["key"], row["key"]);
+    }
 }

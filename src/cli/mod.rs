@@ -1,5 +1,6 @@
 //! The command line: one file a verb.
 
+mod backup;
 mod check;
 mod demo;
 mod hash_password;
@@ -74,6 +75,12 @@ const COMMANDS: &[Command] = &[
         summary: "depths, oldest, rates, halts",
         help: || status::HELP.into(),
         run: status::run,
+    },
+    Command {
+        name: "backup",
+        summary: "a copy of the database, while the service runs",
+        help: || backup::HELP.into(),
+        run: backup::run,
     },
     Command {
         name: "hash-password",

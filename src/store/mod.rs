@@ -6,7 +6,9 @@
 //! * [`tx`]: the operations, inside one transaction
 //! * [`committer`]: the one thread that commits for everybody
 //! * [`write_back`]: the log goes back into the file meanwhile
+//! * [`backup`]: a copy of the file, beside the service
 
+pub mod backup;
 pub mod committer;
 pub mod rows;
 pub mod schema;

@@ -211,7 +211,7 @@ impl Database {
     }
 
     /// The file; `None` in memory.
-    pub(super) fn path(&self) -> Option<&Path> {
+    pub fn path(&self) -> Option<&Path> {
         self.connection
             .path()
             .filter(|path| !path.is_empty())
@@ -287,6 +287,18 @@ impl Database {
     /// Reads without a transaction of its own.
     pub fn read<T>(&self, look: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
         look(&self.tx())
+    }
+
+    /// Writes all that is committed into the empty file that `to` names.
+    pub(super) fn copy_into(&self, to: &[&dyn rusqlite::ToSql]) -> Result<()> {
+        self.connection.execute("VACUUM INTO ?1", to)?;
+        Ok(())
+    }
+
+    /// How many rows a table has.
+    pub(super) fn count_of(&self, table: &'static str) -> Result<i64> {
+        let sql = format!("SELECT count(*) FROM {table}");
+        Ok(self.connection.query_row(&sql, [], |row| row.get(0))?)
     }
 
     /// Whether the file's pages and indexes are sound: SQLite's own words for
