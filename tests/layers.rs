@@ -58,6 +58,10 @@ const RULES: &[Rule] = &[
         within: &[],
         except: &[
             ("edge/clock", "it is the clock"),
+            (
+                "edge/dispatch",
+                "how long there is nothing to claim, whatever the clock is set to",
+            ),
             ("edge/serve", "the deadline of the drain at a stop"),
             (
                 "edge/waiting",

@@ -19,6 +19,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// The highest throughput that Meta grants a number (Meta: throughput page).
+const RATE_MAX: u64 = 1_000;
+
 /// A value that must not be shown: `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -96,6 +99,31 @@ impl Tokens {
     }
 }
 
+/// How fast numbers send: a rate for all, and one for a single number where it
+/// has its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rates {
+    /// `RATE_PER_NUMBER`.
+    pub common: Rate,
+    /// `RATE_PER_NUMBER_<phone_number_id>`.
+    pub by_number: BTreeMap<String, Rate>,
+}
+
+impl Rates {
+    /// One rate for every number.
+    pub fn all(common: Rate) -> Rates {
+        Rates {
+            common,
+            by_number: BTreeMap::new(),
+        }
+    }
+
+    /// The rate of `number`.
+    pub fn of(&self, number: &str) -> Rate {
+        *self.by_number.get(number).unwrap_or(&self.common)
+    }
+}
+
 /// Where the business's own app listens.
 #[derive(Clone, Debug)]
 pub struct Forward {
@@ -162,8 +190,8 @@ pub struct Config {
 /// What the queue decides by.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Sends a second, for each business number.
-    pub number_rate: Rate,
+    /// How fast each business number sends.
+    pub rates: Rates,
     /// How long an unknown outcome waits for a status.
     pub reconcile_window_ms: i64,
     /// What happens then.
@@ -254,14 +282,14 @@ pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
         forward: reader.forward(timeout),
         api: reader.api(),
         limits: Limits {
-            number_rate: Rate::per_second(reader.number("RATE_PER_NUMBER", 1, 1_000) as u32),
+            rates: reader.rates(),
             reconcile_window_ms: reader.seconds("RECONCILE_WINDOW").as_millis() as i64,
             on_unknown: reader.on_unknown(),
             delivery_age_max_ms: reader.seconds("FORWARD_MAX_AGE").as_millis() as i64,
             send_age_max_ms: reader.seconds("SEND_MAX_AGE").as_millis() as i64,
             probe_timeout_ms: timeout.as_millis() as i64 + 30_000,
         },
-        send_concurrency: reader.number("SEND_CONCURRENCY", 1, 256) as usize,
+        send_concurrency: reader.number("SEND_CONCURRENCY", 1, 1_024) as usize,
         log_level: reader.log_level(),
         warnings: warnings(sources, allow_unsigned, !app_secrets.is_empty()),
         listen,
@@ -324,7 +352,7 @@ impl Reader<'_> {
 
     /// The value, or its default from the table.
     fn value(&self, name: &str) -> String {
-        let default = || table::find(name).default.unwrap_or_default().to_owned();
+        let default = || table::default(name).to_owned();
         self.sources.value(name).unwrap_or_else(default)
     }
 
@@ -394,6 +422,34 @@ impl Reader<'_> {
             }
         }
         tokens
+    }
+
+    fn rates(&mut self) -> Rates {
+        let prefix = "RATE_PER_NUMBER_";
+        let of_numbers: Vec<String> = self
+            .sources
+            .names()
+            .filter(|name| name.starts_with(prefix))
+            .map(str::to_owned)
+            .collect();
+        let mut rates = Rates::all(self.rate("RATE_PER_NUMBER"));
+        for name in of_numbers {
+            if !table::is_known(&name) {
+                self.problem(format!(
+                    "{name} names no number: write {prefix} and the phone_number_id, which has \
+                     digits only (App Dashboard → WhatsApp → API Setup)"
+                ));
+            } else if self.sources.value(&name).is_some() {
+                let rate = self.rate(&name);
+                let number = name[prefix.len()..].to_owned();
+                rates.by_number.insert(number, rate);
+            }
+        }
+        rates
+    }
+
+    fn rate(&mut self, name: &str) -> Rate {
+        Rate::per_second(self.number(name, 1, RATE_MAX) as u32)
     }
 
     fn listen(&mut self, name: &str, port: u16) -> Listen {

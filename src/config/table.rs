@@ -143,15 +143,15 @@ pub const SETTINGS: &[Setting] = &[
         setting(
             "RATE_PER_NUMBER",
             "80",
-            "Messages a second and business number; Meta allows 80 by default.",
+            "Messages a second and business number; Meta allows 80, some numbers 1000, those shared with the app 20. RATE_PER_NUMBER_<phone_number_id> sets one number's own.",
         ),
     ),
     under(
         SENDING,
         setting(
             "SEND_CONCURRENCY",
-            "16",
-            "How many calls to Graph may run at once.",
+            "32",
+            "How many calls to Graph may run at once. 1,000 messages a second need 256 or more.",
         ),
     ),
     under(
@@ -265,6 +265,14 @@ pub fn find(name: &str) -> &'static Setting {
     found.unwrap_or_else(|| panic!("no setting is called {name}"))
 }
 
+/// The default of the setting called `name`; empty for a number's own.
+pub fn default(name: &str) -> &'static str {
+    match is_rate_of_number(name) {
+        true => "",
+        false => find(name).default.unwrap_or_default(),
+    }
+}
+
 /// Whether `name` is a secret, a number's own token included.
 pub fn is_secret(name: &str) -> bool {
     let listed = SETTINGS.iter().any(|s| s.secret && s.name == name);
@@ -274,7 +282,14 @@ pub fn is_secret(name: &str) -> bool {
 /// Whether `name` is a setting, or names the file of one.
 pub fn is_known(name: &str) -> bool {
     let secret_file = || name.strip_suffix("_FILE").is_some_and(is_secret);
-    SETTINGS.iter().any(|s| s.name == name) || is_secret(name) || secret_file()
+    SETTINGS.iter().any(|s| s.name == name)
+        || is_secret(name)
+        || secret_file()
+        || is_rate_of_number(name)
+}
+
+fn is_rate_of_number(name: &str) -> bool {
+    name.strip_prefix("RATE_PER_NUMBER_").is_some_and(is_number)
 }
 
 fn is_number(text: &str) -> bool {

@@ -63,6 +63,8 @@ fn each_mistake_says_its_mend() {
     check_problem(&[("FORWARD_TIMEOUT", "soon")], "90s, 15m");
     check_problem(&[("FORWARD_TIMEOUT", "0")], "90s, 15m");
     check_problem(&[("RATE_PER_NUMBER", "0")], "from 1 to 1000");
+    check_problem(&[("RATE_PER_NUMBER_42", "1001")], "from 1 to 1000");
+    check_problem(&[("RATE_PER_NUMBER_+49", "20")], "digits only");
     check_problem(&[("LOG_LEVEL", "loud")], "debug");
     check_problem(&[("ALLOW_UNSIGNED", "perhaps")], "neither true nor false");
 }
@@ -86,6 +88,19 @@ fn a_number_may_have_its_own_token() {
     .unwrap();
     assert_eq!(config.tokens.of("42").unwrap().expose(), "own");
     assert_eq!(config.tokens.of("43").unwrap().expose(), "all");
+}
+
+#[test]
+fn a_number_may_have_its_own_rate() {
+    let config = load(&with(&[
+        ("RATE_PER_NUMBER", "20"),
+        ("RATE_PER_NUMBER_42", "1000"),
+        ("RATE_PER_NUMBER_43", ""),
+    ]))
+    .unwrap();
+    let rates = &config.limits.rates;
+    assert_eq!(rates.of("42"), Rate::per_second(1_000));
+    assert_eq!(rates.of("43"), Rate::per_second(20));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The only place that reads a clock or draws luck.
 
 use ring::rand::{SecureRandom, SystemRandom};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use time::OffsetDateTime;
 
 /// Unix time in milliseconds.
@@ -11,6 +11,13 @@ pub fn now_ms() -> i64 {
         // A clock set before 1970: times are wrong either way.
         Err(_) => 0,
     }
+}
+
+/// Sleeps until a time in Unix milliseconds, but never longer than `most`: the
+/// clock may have been set back since the time was told.
+pub fn sleep_until(ms: i64, most: Duration) {
+    let wait_ms = u64::try_from(ms.saturating_sub(now_ms())).unwrap_or(0);
+    std::thread::sleep(Duration::from_millis(wait_ms).min(most));
 }
 
 /// A number in `0.0..1.0`.

@@ -1,13 +1,13 @@
 //! Jobs from the queue to worker threads and back: claim, do, finish.
 
 use super::clock;
-use crate::gateway::{Claimed, Work};
+use crate::gateway::{self, Claimed, Work};
 use crate::store::Result;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The command line writes to the same file and cannot wake us, so look again
 /// at least this often.
@@ -118,59 +118,72 @@ impl Pool {
 }
 
 fn claim(shared: &Shared, job: &dyn Job) {
-    let mut rest = Rest::default();
+    let mut rest = Rest {
+        until: Instant::now(),
+        or: gateway::Rest::UntilAnything,
+    };
     while let Some(room) = wait_for_room(shared, rest) {
         rest = match job.claim(room) {
             Ok(claimed) => {
                 let all = claimed.work.len() == room;
-                let closed = claimed.closed;
                 hand_out(shared, claimed.work);
                 let wait = match claimed.next_due {
                     _ if all => Duration::ZERO,
                     Some(due) => until(due).min(LOOK_AGAIN),
                     None => LOOK_AGAIN,
                 };
-                Rest { wait, closed }
+                Rest {
+                    until: Instant::now() + wait,
+                    or: claimed.rest,
+                }
             }
             Err(error) => {
                 log::error!("msg=\"jobs cannot be claimed\" error=\"{error}\"");
                 Rest {
-                    wait: STORE_FAILED,
-                    closed: true,
+                    until: Instant::now() + STORE_FAILED,
+                    or: gateway::Rest::UntilEnd,
                 }
             }
         };
     }
 }
 
-/// Until when there is nothing to claim.
-#[derive(Clone, Copy, Default)]
+/// How long there is nothing to claim.
+#[derive(Clone, Copy)]
 struct Rest {
-    wait: Duration,
-    /// Not even something new: only the end of a job can change that.
-    closed: bool,
+    until: Instant,
+    /// What may end it sooner.
+    or: gateway::Rest,
+}
+
+impl Rest {
+    fn is_over(self, state: &State) -> bool {
+        let sooner = match self.or {
+            gateway::Rest::UntilAnything => state.woken || state.finished,
+            gateway::Rest::UntilEnd => state.finished,
+            gateway::Rest::UntilDue => false,
+        };
+        sooner || Instant::now() >= self.until
+    }
 }
 
 /// Waits until it is worth claiming and returns for how many workers; `None`
 /// when the pool stops.
 fn wait_for_room(shared: &Shared, rest: Rest) -> Option<usize> {
     let mut state = shared.state();
-    let mut rested = rest.wait.is_zero();
     loop {
         if state.stopping {
             return None;
         }
-        let worth = rested || state.finished || (state.woken && !rest.closed);
-        if state.idle > 0 && worth {
+        if state.idle > 0 && rest.is_over(&state) {
             state.woken = false;
             state.finished = false;
             return Some(state.idle);
         }
-        let limit = if rested { LOOK_AGAIN } else { rest.wait };
+        let left = rest.until.saturating_duration_since(Instant::now());
+        let limit = if left.is_zero() { LOOK_AGAIN } else { left };
         let waited = shared.claimer.wait_timeout(state, limit);
-        let timeout;
-        (state, timeout) = waited.unwrap_or_else(|e| e.into_inner());
-        rested |= timeout.timed_out();
+        (state, _) = waited.unwrap_or_else(|e| e.into_inner());
     }
 }
 

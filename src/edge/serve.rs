@@ -13,6 +13,7 @@ use super::{clock, systemd};
 use crate::config::{Config, Listen};
 use crate::gateway::{Claimed, Gateway, Outcome, Received, Sent, Wants, Work};
 use crate::handler::{self, Handler};
+use crate::policy::pacing;
 use crate::policy::verdict::{Answer, Verdict};
 use crate::store::rows::QueueKind;
 use crate::store::{Access, Committer, Database, Result as StoreResult, StoreError};
@@ -30,6 +31,9 @@ use std::time::{Duration, Instant};
 /// How long jobs that are under way may take to end after a stop. Whatever is
 /// still open then is taken up at the next start.
 const DRAIN: Duration = Duration::from_secs(3);
+
+/// No send is handed out longer before its time.
+const BOOKED_AHEAD: Duration = Duration::from_millis(pacing::LEAD_MS as u64);
 
 /// How often the watchdog makes a request, unless systemd wants it oftener.
 const PROBE_EVERY: Duration = Duration::from_secs(5);
@@ -438,6 +442,7 @@ impl Job for Sends {
         let Work::Send(sending) = work else {
             unreachable!("the send queues hold sends");
         };
+        clock::sleep_until(sending.start_at, BOOKED_AHEAD);
         let called = catch_unwind(AssertUnwindSafe(|| self.graph.send(&sending)));
         // How far the call got nobody knows.
         let Called { verdict, answer } = called.unwrap_or_else(|_| {

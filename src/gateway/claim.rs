@@ -2,8 +2,9 @@
 
 use super::Gateway;
 use crate::config::OnUnknown;
+use crate::policy::breaker::Breaker;
 use crate::policy::ladder::SendState;
-use crate::policy::{breaker::Breaker, pacing};
+use crate::policy::pacing::{self, Rate};
 use crate::store::rows::*;
 use crate::store::{Result, Tx};
 use crate::wire::notification::{Kind, key_digest};
@@ -21,9 +22,20 @@ pub struct Claimed {
     /// When there is more, in Unix milliseconds; `None` until something new
     /// comes.
     pub next_due: Option<i64>,
-    /// All queues are closed: until then, or until a job ends, nothing new can
-    /// be claimed either.
-    pub closed: bool,
+    /// What has to happen before there can be more.
+    pub rest: Rest,
+}
+
+/// What ends the wait for more work; each of them less than the one before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rest {
+    /// Something new, the end of a job, or the time in `next_due`.
+    #[default]
+    UntilAnything,
+    /// The end of a job, or the time: all queues are closed.
+    UntilEnd,
+    /// The time alone: all numbers have booked as far ahead as they may.
+    UntilDue,
 }
 
 /// One attempt at one job.
@@ -81,6 +93,9 @@ pub struct Sending {
     pub outbox: OutboxId,
     /// `phone_number_id` it goes out from.
     pub number: String,
+    /// The call must not begin before, in Unix milliseconds: a moment ahead, at
+    /// most [`pacing::LEAD_MS`].
+    pub start_at: i64,
     /// The body for Graph, our mark in it.
     pub body: String,
 }
@@ -101,11 +116,8 @@ impl Gateway {
     pub fn claim(&self, tx: &Tx<'_>, now: i64, kind: QueueKind, room: usize) -> Result<Claimed> {
         let queues = tx.queues()?;
         let of_kind = || queues.iter().filter(|queue| queue.kind == kind);
-        let mut claimed = Claimed {
-            closed: of_kind().next().is_some()
-                && of_kind().all(|queue| queue.breaker.closed_until_ms > now),
-            ..Claimed::default()
-        };
+        let mut claimed = Claimed::default();
+        let mut rest = None;
         // From another one each time: the first would take every worker for as
         // long as it has a backlog.
         let mut in_turn: Vec<&Queue> = of_kind().collect();
@@ -113,8 +125,10 @@ impl Gateway {
         in_turn.rotate_left(turn);
         for queue in in_turn {
             let next = self.claim_queue(tx, now, queue, room, &mut claimed)?;
-            claimed.next_due = earlier(claimed.next_due, next);
+            claimed.next_due = earlier(claimed.next_due, next.due);
+            rest = rest.min(Some(next.rest)).or(Some(next.rest));
         }
+        claimed.rest = rest.unwrap_or_default();
         Ok(claimed)
     }
 
@@ -126,13 +140,13 @@ impl Gateway {
         queue: &Queue,
         room: usize,
         claimed: &mut Claimed,
-    ) -> Result<Option<i64>> {
+    ) -> Result<Next> {
         if queue.kind == QueueKind::Send {
             match (self.token_digest(&queue.name), &queue.halt) {
-                (None, Some(_)) => return Ok(None),
+                (None, Some(_)) => return Ok(Next::NEVER),
                 (None, None) => {
                     tx.set_halt(queue.id, Some(&no_token(now)))?;
-                    return Ok(None);
+                    return Ok(Next::NEVER);
                 }
                 // A new token ends the halt, whatever it was for, and at once:
                 // the next probe may be a quarter of an hour away.
@@ -150,7 +164,7 @@ impl Gateway {
             }
         }
         if queue.breaker.closed_until_ms > now {
-            return Ok(Some(queue.breaker.closed_until_ms));
+            return Ok(Next::closed(queue.breaker.closed_until_ms));
         }
         let probing = queue.breaker.probing() || queue.halt.is_some();
         let before = claimed.work.len();
@@ -158,46 +172,55 @@ impl Gateway {
             true => room.min(before + 1),
             false => room,
         };
-        let mut full_at_us = queue.full_at_us;
-        let mut wait_for_pace = None;
+        let mut pace = Pace {
+            rate: self.limits.rates.of(&queue.name),
+            next_us: queue.next_us,
+        };
+        let mut booked_up = None;
         let mut examined = 0;
-        while claimed.work.len() < target && examined < EXAMINED_MAX && wait_for_pace.is_none() {
+        while claimed.work.len() < target && examined < EXAMINED_MAX && booked_up.is_none() {
             let jobs = tx.due_jobs(queue.id, now, target - claimed.work.len())?;
             if jobs.is_empty() {
                 break;
             }
             examined += jobs.len();
             for job in &jobs {
-                match self.start(tx, now, job, &mut full_at_us)? {
+                match self.start(tx, now, job, &mut pace)? {
                     Started::Work(work) => claimed.work.push(work),
                     Started::NotNow => {}
-                    Started::NumberMustWait(until) => {
-                        wait_for_pace = Some(until);
+                    Started::BookedUp(until) => {
+                        booked_up = Some(until);
                         break;
                     }
                 }
             }
         }
-        if full_at_us != queue.full_at_us {
-            tx.set_full_at_us(queue.id, full_at_us)?;
+        if pace.next_us != queue.next_us {
+            tx.set_next_us(queue.id, pace.next_us)?;
         }
         if probing && claimed.work.len() > before {
             let probe = queue
                 .breaker
                 .probe_started(now, self.limits.probe_timeout_ms);
             tx.set_breaker(queue.id, probe)?;
-            return Ok(Some(probe.closed_until_ms));
+            return Ok(Next::closed(probe.closed_until_ms));
         }
-        match wait_for_pace {
-            Some(until) => Ok(Some(until)),
-            None => tx.next_due(queue.id),
+        match booked_up {
+            Some(until) => Ok(Next {
+                due: Some(until),
+                rest: Rest::UntilDue,
+            }),
+            None => Ok(Next {
+                due: tx.next_due(queue.id)?,
+                rest: Rest::UntilAnything,
+            }),
         }
     }
 
-    fn start(&self, tx: &Tx<'_>, now: i64, job: &Job, full_at_us: &mut i64) -> Result<Started> {
+    fn start(&self, tx: &Tx<'_>, now: i64, job: &Job, pace: &mut Pace) -> Result<Started> {
         match (job.event, job.outbox) {
             (Some(event), _) => self.start_delivery(tx, now, job, event),
-            (None, Some(outbox)) => self.start_sending(tx, now, job, outbox, full_at_us),
+            (None, Some(outbox)) => self.start_sending(tx, now, job, outbox, pace),
             (None, None) => give_up(tx, now, job, "the job names nothing to do"),
         }
     }
@@ -259,7 +282,7 @@ impl Gateway {
         now: i64,
         job: &Job,
         outbox: OutboxId,
-        full_at_us: &mut i64,
+        pace: &mut Pace,
     ) -> Result<Started> {
         let Some(message) = tx.message(outbox)? else {
             return give_up(tx, now, job, "the message is not stored any more");
@@ -306,10 +329,13 @@ impl Gateway {
                 }
             },
         };
-        match self.limits.number_rate.take(*full_at_us, now_us) {
-            Ok(full_at) => *full_at_us = full_at,
-            Err(ready_at) => return Ok(Started::NumberMustWait(to_ms(ready_at))),
-        }
+        let start_at = match pace.rate.book(pace.next_us, now_us) {
+            Ok(booked) => {
+                pace.next_us = booked.next_us;
+                to_ms(booked.start_us)
+            }
+            Err(again) => return Ok(Started::BookedUp(to_ms(again))),
+        };
         if let Some(full_at) = pair {
             tx.set_pair_full_at_us(job.lane, full_at)?;
         }
@@ -324,6 +350,7 @@ impl Gateway {
             attempt: job.attempts + 1,
             outbox,
             number: message.number,
+            start_at,
             body,
         })))
     }
@@ -344,8 +371,35 @@ enum Started {
     Work(Work),
     /// It ended or waits; others may go.
     NotNow,
-    /// The whole number has to wait until then.
-    NumberMustWait(i64),
+    /// The whole number has booked as far ahead as it may: come again then.
+    BookedUp(i64),
+}
+
+/// A number's pace while a claim goes on.
+struct Pace {
+    rate: Rate,
+    next_us: i64,
+}
+
+/// When a queue has more, and what can change that.
+struct Next {
+    due: Option<i64>,
+    rest: Rest,
+}
+
+impl Next {
+    /// Nothing goes out without a token.
+    const NEVER: Next = Next {
+        due: None,
+        rest: Rest::UntilAnything,
+    };
+
+    fn closed(until: i64) -> Next {
+        Next {
+            due: Some(until),
+            rest: Rest::UntilEnd,
+        }
+    }
 }
 
 fn give_up(tx: &Tx<'_>, now: i64, job: &Job, why: &str) -> Result<Started> {
@@ -353,9 +407,9 @@ fn give_up(tx: &Tx<'_>, now: i64, job: &Job, why: &str) -> Result<Started> {
     Ok(Started::NotNow)
 }
 
-/// Rounded up: a millisecond early would only find that it is too early.
+/// Rounded up: a millisecond early would be too early.
 fn to_ms(us: i64) -> i64 {
-    us.div_euclid(1_000) + 1
+    (us + 999).div_euclid(1_000)
 }
 
 fn earlier(a: Option<i64>, b: Option<i64>) -> Option<i64> {

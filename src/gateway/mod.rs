@@ -17,7 +17,7 @@ pub mod operator;
 pub mod post;
 pub mod receive;
 
-pub use claim::{Claimed, Delivery, Sending, Work};
+pub use claim::{Claimed, Delivery, Rest, Sending, Work};
 pub use finish::{Outcome, Sent};
 pub use post::{Post, Posted};
 pub use receive::Received;

@@ -7,7 +7,7 @@ mod joined;
 mod sends;
 
 use super::*;
-use crate::config::{Limits, OnUnknown, Secret, Tokens};
+use crate::config::{Limits, OnUnknown, Rates, Secret, Tokens};
 use crate::policy::pacing::Rate;
 use crate::policy::verdict::{self, Answer, Verdict};
 use crate::store::Database;
@@ -50,7 +50,7 @@ impl Bench {
     /// With a number that may send 100 at once.
     fn fast() -> Bench {
         Bench::with(Limits {
-            number_rate: Rate::per_second(1_000),
+            rates: Rates::all(Rate::per_second(1_000)),
             ..Limits::default()
         })
     }

@@ -35,10 +35,10 @@ pub struct Queue {
     pub name: String,
     /// Whether the other side as a whole is down.
     pub breaker: Breaker,
-    /// The number's token bucket.
-    pub full_at_us: i64,
     /// The WhatsApp Business account of the number, once a notification told.
     pub waba: Option<String>,
+    /// When the number's next send may begin (policy::pacing).
+    pub next_us: i64,
     /// Why nothing is sent until someone acts.
     pub halt: Option<Halt>,
 }

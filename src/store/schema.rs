@@ -398,7 +398,7 @@ mod tests {
         let tx = database.tx();
         let queue = tx.queue_row(7).unwrap().unwrap();
         assert_eq!(
-            (queue.name.as_str(), queue.full_at_us, queue.waba),
+            (queue.name.as_str(), queue.next_us, queue.waba),
             ("106540300000001", 9, None)
         );
         assert_eq!(

@@ -116,8 +116,8 @@ fn queue(row: &Row<'_>) -> rusqlite::Result<Queue> {
             failures: row.get(3)?,
             closed_until_ms: row.get(4)?,
         },
-        full_at_us: row.get(5)?,
         waba: row.get(10)?,
+        next_us: row.get(5)?,
         halt: match halt {
             Some(reason) => Some(Halt {
                 reason,

@@ -223,7 +223,7 @@ impl Book {
             .numbers
             .entry(number)
             .or_insert_with(|| Number::new(per_second));
-        line.starts(&name, now)?;
+        line.starts(&name, sending.start_at, now)?;
         self.reply_by_outbox.insert(sending.outbox, place);
         self.sending.insert(sending.job, place);
         self.replies[place].starts(call, now, self.window_ms, self.on_unknown)

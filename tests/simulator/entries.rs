@@ -3,12 +3,16 @@
 
 use super::book::{Check, ensure, read};
 use super::graph::Call;
-use super::lanes::{Lane, Meter};
+use super::lanes::Lane;
+use std::collections::VecDeque;
 use wabridge::config::OnUnknown;
 use wabridge::policy::ladder::SendState;
 use wabridge::policy::verdict::{Scope, Verdict};
 use wabridge::store::Tx;
 use wabridge::store::rows::{JobState, Message, OutboxId};
+
+/// How far ahead of its time a send is claimed at most.
+const LEAD_MS: i64 = 100;
 
 /// Failures in a row after which a number sends one probe at a time.
 const PROBES_AT: u32 = 5;
@@ -55,7 +59,9 @@ pub struct Reply {
 
 /// One business number.
 pub struct Number {
-    pub pace: Meter,
+    per_second: usize,
+    /// When the sends of the last second begin.
+    pace: VecDeque<i64>,
     pub halted: bool,
     /// Calls that began after the halt.
     pub probes: u32,
@@ -174,7 +180,8 @@ impl Reply {
             }
             Verdict::Retry { .. } => {}
             Verdict::Unknown { tries_max, .. } => {
-                self.limited = tries_max.is_some();
+                // A limit once set stays set.
+                self.limited |= tries_max.is_some();
                 self.unknown_since = (!call.is_mark()).then_some(now);
             }
         }
@@ -206,9 +213,9 @@ impl Reply {
 
 impl Number {
     pub fn new(per_second: u32) -> Number {
-        let per_second = i64::from(per_second);
         Number {
-            pace: Meter::new(1_000_000 / per_second, (per_second / 10).max(1)),
+            pace: VecDeque::new(),
+            per_second: per_second as usize,
             halted: false,
             probes: 0,
             closed_until: 0,
@@ -216,8 +223,15 @@ impl Number {
         }
     }
 
-    pub fn starts(&mut self, name: &str, now: i64) -> Check {
-        ensure(self.pace.take(now), || {
+    pub fn starts(&mut self, name: &str, start_at: i64, now: i64) -> Check {
+        ensure((now..=now + LEAD_MS).contains(&start_at), || {
+            format!("`{name}` is claimed {} ms ahead", start_at - now)
+        })?;
+        self.pace.push_back(start_at);
+        while self.pace.front().is_some_and(|t| *t <= start_at - 1_000) {
+            self.pace.pop_front();
+        }
+        ensure(self.pace.len() <= self.per_second, || {
             format!("`{name}` exceeds the number's rate")
         })?;
         ensure(now >= self.closed_until, || {

@@ -6,7 +6,7 @@ use super::book::{Check, ensure, read};
 use super::graph::Call;
 use super::meta::Post;
 use super::world::{Act, MINUTE, World};
-use wabridge::config::{Limits, Secret, Tokens};
+use wabridge::config::{Limits, Rates, Secret, Tokens};
 use wabridge::gateway::operator::{self, Replayed};
 use wabridge::gateway::{Delivery, Gateway, Outcome, Work};
 use wabridge::policy::pacing::Rate;
@@ -32,7 +32,7 @@ impl World {
         self.life += 1;
         let new_token = self.token != self.token_started;
         let limits = Limits {
-            number_rate: Rate::per_second(self.plan.per_second),
+            rates: Rates::all(Rate::per_second(self.plan.per_second)),
             on_unknown: self.plan.on_unknown,
             // Age ends nothing here: what is given up must have another reason.
             delivery_age_max_ms: 10 * DAY,
@@ -231,7 +231,7 @@ impl World {
                         .read(|tx| Ok(book.claimed_send(tx, &call, now))),
                 )??;
                 if !dead {
-                    let takes = self.luck.between(5, 100);
+                    let takes = call.sending.start_at - now + self.luck.between(5, 100);
                     self.at(takes, Act::GraphTakes(call));
                 }
             }

@@ -55,11 +55,11 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Writes a number's token bucket.
-    pub fn set_full_at_us(&self, id: QueueId, full_at_us: i64) -> Result<()> {
+    /// Writes when a number's next send may begin.
+    pub fn set_next_us(&self, id: QueueId, next_us: i64) -> Result<()> {
         self.execute(
             "UPDATE queue SET full_at_us = ?2 WHERE id = ?1",
-            params![id, full_at_us],
+            params![id, next_us],
         )?;
         Ok(())
     }
