@@ -40,7 +40,7 @@ pub mod kind;
 pub mod media;
 pub mod template;
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;
 
 pub use contacts::ContactCard;
 pub use interactive::{Button, CarouselCard, Flow, Header, Row};

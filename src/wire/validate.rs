@@ -30,7 +30,7 @@ mod place;
 mod rules;
 mod table;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// Graph: a parameter of the wrong shape, one that is not supported, or too long.
 const PARAMETER: i64 = 100;

@@ -5,7 +5,7 @@ use crate::wire::compose::tests::samples;
 use crate::wire::compose::{Message, Parameter};
 
 mod limits;
-mod random;
+pub(crate) mod random;
 mod shapes;
 
 /// `ok`, or the code and the path.

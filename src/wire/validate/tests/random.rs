@@ -10,7 +10,7 @@ use crate::wire::compose::{
 use crate::wire::sample::mix;
 
 /// Numbers from a seed.
-struct Dice(u64);
+pub(crate) struct Dice(pub u64);
 
 impl Dice {
     /// Below `n`.
@@ -58,10 +58,11 @@ impl Dice {
         }
     }
 
-    fn parameter(&mut self) -> Parameter {
+    /// Named or not, as all of one template are.
+    fn parameter(&mut self, named: bool) -> Parameter {
         match self.below(5) {
-            0 => Parameter::text(self.text(100)),
-            1 => Parameter::text(self.text(100)).named(self.text(20)),
+            0 | 1 if named => Parameter::text(self.text(100)).named(self.text(20)),
+            0 | 1 => Parameter::text(self.text(100)),
             2 => Parameter::currency(self.text(9), "EUR", self.below(9_000) as i64),
             3 => Parameter::date_time(self.text(30)),
             _ => Parameter::image(self.media()),
@@ -80,7 +81,7 @@ impl Dice {
         ids.map(row).collect()
     }
 
-    fn message(&mut self) -> Message {
+    pub fn message(&mut self) -> Message {
         match self.below(24) {
             0 => Message::text(self.text(4096)).any(),
             1 => Message::image(self.media()).caption(self.text(1024)).any(),
@@ -154,14 +155,23 @@ impl Dice {
     }
 
     fn template(&mut self) -> Message {
-        let parameters: Vec<_> = (0..self.below(9)).map(|_| self.parameter()).collect();
-        let template = Message::template(self.text(512), "pt_BR")
-            .header(self.parameter())
+        let named = self.below(2) == 0;
+        let parameters: Vec<_> = (0..self.below(9)).map(|_| self.parameter(named)).collect();
+        let name: String = (0..self.between(1, 512))
+            .map(|_| ['a', 'z', '0', '_'][self.below(4)])
+            .collect();
+        let header = match self.below(2) {
+            0 => Parameter::text(self.text(60)),
+            _ => Parameter::image(self.media()),
+        };
+        let (url, code) = (self.below(5) as u8, 5 + self.below(5) as u8);
+        let template = Message::template(name, "pt_BR")
+            .header(header)
             .body(parameters)
-            .button_url(self.below(10) as u8, self.text(99))
-            .button_copy_code(self.below(10) as u8, self.text(20));
+            .button_url(url, self.text(99))
+            .button_copy_code(code, self.text(20));
         let count = self.between(1, 10);
-        let card = |_| TemplateCard::new().body([self.parameter()]);
+        let card = |_| TemplateCard::new().body([self.parameter(named)]);
         let cards: Vec<_> = (0..count).map(card).collect();
         template.cards(cards).any()
     }
@@ -244,7 +254,7 @@ fn nothing_breaks_and_nothing_said_is_repeated() {
 }
 
 /// Something, somewhere, becomes something else.
-fn spoil(value: &mut Value, dice: &mut Dice) {
+pub(crate) fn spoil(value: &mut Value, dice: &mut Dice) {
     let stays = dice.below(5) > 0;
     match value {
         Value::Object(members) if stays && !members.is_empty() => {
