@@ -192,17 +192,20 @@ fn it_serves_as_systemd_runs_it() {
     heard(&notified, "READY=1");
     heard(&notified, "WATCHDOG=1");
     heard(&notified, "WATCHDOG=1");
+    service.signal("HUP");
+    heard(&notified, "RELOADING=1\nMONOTONIC_USEC=");
+    heard(&notified, "READY=1");
     service.signal("TERM");
     heard(&notified, "STOPPING=1");
     assert!(service.wait().success());
 }
 
-/// Waits until the service has told this.
+/// Waits until the service has told what begins so.
 fn heard(notified: &UnixDatagram, wanted: &str) {
     let mut words = [0; 256];
     loop {
         let length = notified.recv(&mut words).expect(wanted);
-        if &words[..length] == wanted.as_bytes() {
+        if words[..length].starts_with(wanted.as_bytes()) {
             return;
         }
     }

@@ -198,7 +198,7 @@ impl Stage {
                 }
             })?;
         if let Some(service) = self.service().take() {
-            run_until_signal(service, signals)?;
+            run_until_signal(service, signals, |_| {})?;
         }
         Ok(())
     }

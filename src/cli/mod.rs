@@ -129,6 +129,16 @@ impl Failure {
     }
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Failure::Misused(text) => f.write_str(text),
+            Failure::Failed(Some(error)) => Chain(&**error).fmt(f),
+            Failure::Failed(None) => f.write_str("it has been said why"),
+        }
+    }
+}
+
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     match dispatch(Parser::from_env()) {

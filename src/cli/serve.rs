@@ -19,14 +19,17 @@ It listens on LISTEN (127.0.0.1:8080) for nginx, and stores in DATABASE_URL. Set
 the environment and from .env in the working folder; `wabridge --help` lists them, and
 `wabridge check` tells what is missing. At least VERIFY_TOKEN and APP_SECRET are needed.
 
-SIGTERM or Ctrl-C stops it in order; a second signal ends it at once.
+SIGTERM or Ctrl-C stops it in order; a second signal ends it at once. SIGHUP reads .env, the files of
+secrets and RULES_FILE anew, without losing a request; when anything in them is wrong, all stays as
+it was, and the log says what to mend. What only a restart changes is named in the log.
 ";
 
 pub fn run(mut parser: Parser) -> Outcome {
     if let Some(arg) = parser.next()? {
         return Err(arg.unexpected().into());
     }
-    let config = config::load(&Sources::of_this_process()).map_err(|all| problems_said(&all))?;
+    let mut sources = Sources::of_this_process();
+    let config = config::load(&sources).map_err(|all| problems_said(&all))?;
     let handlers = handlers(&config)?;
     log_lines::start(config.log_level);
     hide_panics();
@@ -46,13 +49,59 @@ pub fn run(mut parser: Parser) -> Outcome {
         log::info!("msg=\"serving the API\" listen={api}");
     }
     systemd::notify("READY=1");
-    run_until_signal(service, signals)?;
+    run_until_signal(service, signals, |service| {
+        systemd::notify_reloading();
+        reread(service, &mut sources);
+        systemd::notify("READY=1");
+    })?;
     Ok(())
 }
 
-/// The handlers the settings name, in the order in which they are asked.
-pub fn handlers(config: &Config) -> Result<Vec<Box<dyn Handler>>, Failure> {
-    let mut handlers: Vec<Box<dyn Handler>> = Vec::new();
+/// Reads settings, secrets and rules anew: all of it takes effect, or nothing.
+fn reread(service: &Service, running: &mut Sources) {
+    let mut sources = Sources::of_this_process();
+    let kept = sources.keep_fixed(running);
+    match in_full(&sources) {
+        Ok((config, handlers)) => {
+            let warnings = config.warnings.clone();
+            service.reload(config, handlers);
+            *running = sources;
+            log::info!("msg=\"settings and rules read anew\"");
+            for warning in warnings {
+                log::warn!("msg=\"{warning}\"");
+            }
+        }
+        Err(problems) => {
+            for problem in problems {
+                log::error!(
+                    "msg=\"settings and rules stay as they were\" problem=\"{}\"",
+                    problem.replace('"', "'")
+                );
+            }
+        }
+    }
+    for name in kept {
+        log::warn!("msg=\"{name} has changed: restart for it to take effect\"");
+    }
+}
+
+/// All that the settings name, or everything that is wrong with it, a line each.
+fn in_full(sources: &Sources) -> Result<(Config, Handlers), Vec<String>> {
+    let config = config::load(sources)
+        .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    let handlers = handlers(&config).map_err(|failure| {
+        let text = failure.to_string();
+        text.lines().map(str::to_owned).collect::<Vec<_>>()
+    })?;
+    Ok((config, handlers))
+}
+
+/// In the order in which they are asked.
+type Handlers = Vec<Box<dyn Handler>>;
+
+/// The handlers the settings name.
+pub fn handlers(config: &Config) -> Result<Handlers, Failure> {
+    let mut handlers: Handlers = Vec::new();
     if let Some(path) = &config.rules {
         handlers.push(Box::new(Rules::load(path).map_err(Failure::because)?));
     }

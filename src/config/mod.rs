@@ -175,6 +175,8 @@ pub struct Config {
     pub rules: Option<PathBuf>,
     /// The app behind us.
     pub forward: Option<Forward>,
+    /// How many events may be handed over at once.
+    pub forward_concurrency: usize,
     /// The API for sending, when there is a key to it.
     pub api: Option<Api>,
     /// The queue's limits.
@@ -268,6 +270,7 @@ pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
     }
     reader.session_secret();
     let timeout = reader.seconds("FORWARD_TIMEOUT");
+    let forward_concurrency = reader.number("FORWARD_CONCURRENCY", 1, 256) as usize;
     let config = Config {
         verify_tokens,
         hub_keys: HubKeys::new(app_secrets.iter().map(Secret::expose)),
@@ -279,7 +282,8 @@ pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
         graph_url: reader.url("GRAPH_API_URL").unwrap_or_default(),
         graph_version: reader.graph_version(),
         rules: sources.value("RULES_FILE").map(PathBuf::from),
-        forward: reader.forward(timeout),
+        forward: reader.forward(timeout, forward_concurrency),
+        forward_concurrency,
         api: reader.api(),
         limits: Limits {
             rates: reader.rates(),
@@ -533,7 +537,7 @@ impl Reader<'_> {
         version
     }
 
-    fn forward(&mut self, timeout: Duration) -> Option<Forward> {
+    fn forward(&mut self, timeout: Duration, concurrency: usize) -> Option<Forward> {
         let secret = self.sources.value("FORWARD_SECRET");
         let key = secret.as_deref().map(StandardKey::parse);
         if matches!(key, Some(None)) {
@@ -542,7 +546,6 @@ impl Reader<'_> {
                 "FORWARD_SECRET is not a Standard Webhooks secret: {mend}"
             ));
         }
-        let concurrency = self.number("FORWARD_CONCURRENCY", 1, 256) as usize;
         // The address as given: an app's path may end in a slash.
         self.url("FORWARD_URL")?;
         Some(Forward {

@@ -53,6 +53,27 @@ impl Sources {
         }
     }
 
+    /// Takes back from `running` what only a restart changes, and names what
+    /// would have been different.
+    pub fn keep_fixed(&mut self, running: &Sources) -> Vec<&'static str> {
+        let mut kept = Vec::new();
+        for setting in table::SETTINGS.iter().filter(|setting| setting.fixed) {
+            let name = setting.name;
+            let value = |sources: &Sources| {
+                let default = setting.default.unwrap_or_default();
+                sources.value(name).unwrap_or_else(|| default.to_owned())
+            };
+            if value(self) != value(running) {
+                kept.push(name);
+            }
+            match running.values.get(name) {
+                Some(value) => self.values.insert(name.to_owned(), value.clone()),
+                None => self.values.remove(name),
+            };
+        }
+        kept
+    }
+
     /// All names that have a value.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.values.keys().map(String::as_str)

@@ -12,6 +12,8 @@ pub struct Setting {
     pub mend: &'static str,
     /// Never shown; may also come from `NAME_FILE` or systemd's credentials.
     pub secret: bool,
+    /// Read at the start only: a change takes a restart.
+    pub fixed: bool,
     /// The heading it stands under.
     pub group: &'static str,
 }
@@ -23,6 +25,7 @@ const fn setting(name: &'static str, default: &'static str, help: &'static str) 
         help,
         mend: "",
         secret: false,
+        fixed: false,
         group: "",
     }
 }
@@ -34,7 +37,15 @@ const fn secret(name: &'static str, help: &'static str, mend: &'static str) -> S
         help,
         mend,
         secret: true,
+        fixed: false,
         group: "",
+    }
+}
+
+const fn fixed(setting: Setting) -> Setting {
+    Setting {
+        fixed: true,
+        ..setting
     }
 }
 
@@ -124,11 +135,11 @@ pub const SETTINGS: &[Setting] = &[
     ),
     under(
         LOGIC,
-        setting(
+        fixed(setting(
             "FORWARD_CONCURRENCY",
             "8",
             "How many events your app gets at once, from different conversations.",
-        ),
+        )),
     ),
     under(
         LOGIC,
@@ -148,11 +159,11 @@ pub const SETTINGS: &[Setting] = &[
     ),
     under(
         SENDING,
-        setting(
+        fixed(setting(
             "SEND_CONCURRENCY",
             "32",
             "How many calls to Graph may run at once. 1,000 messages a second need 256 or more.",
-        ),
+        )),
     ),
     under(
         SENDING,
@@ -188,11 +199,11 @@ pub const SETTINGS: &[Setting] = &[
     ),
     under(
         API,
-        setting(
+        fixed(setting(
             "OPERATOR_LISTEN",
             "127.0.0.1:8081",
             "Where your own programs reach the API: IP:PORT or unix:/path. Never shown to the internet.",
-        ),
+        )),
     ),
     under(
         API,
@@ -204,11 +215,11 @@ pub const SETTINGS: &[Setting] = &[
     ),
     under(
         SERVICE,
-        setting(
+        fixed(setting(
             "LISTEN",
             "127.0.0.1:8080",
             "Where nginx reaches the webhook: IP:PORT or unix:/path.",
-        ),
+        )),
     ),
     under(
         SERVICE,
@@ -216,11 +227,11 @@ pub const SETTINGS: &[Setting] = &[
     ),
     under(
         SERVICE,
-        setting(
+        fixed(setting(
             "DATABASE_URL",
             "",
             "sqlite:PATH. Default: wabridge.db in $STATE_DIRECTORY (set by systemd) or the working folder.",
-        ),
+        )),
     ),
     under(
         SERVICE,
@@ -240,19 +251,19 @@ pub const SETTINGS: &[Setting] = &[
     ),
     under(
         SERVICE,
-        setting(
+        fixed(setting(
             "ALLOW_PUBLIC_LISTEN",
             "false",
             "Lets LISTEN be an address that other machines reach. Without a proxy in front, slow clients can block the service.",
-        ),
+        )),
     ),
     under(
         SERVICE,
-        setting(
+        fixed(setting(
             "ALLOW_UNSIGNED",
             "false",
             "Takes notifications without a signature: for trying with curl on this machine only.",
-        ),
+        )),
     ),
 ];
 
@@ -302,7 +313,8 @@ pub fn env_example() -> String {
         "# Settings of wabridge. Copy to .env and fill in; the environment wins over this file.\n\
          # Write values in single quotes when they hold blanks, $ or #. Each secret may instead\n\
          # be in a file named by NAME_FILE, or come from systemd's LoadCredential.\n\
-         # `wabridge check` tells what is missing or wrong.\n",
+         # `wabridge check` tells what is missing or wrong. SIGHUP (`systemctl reload`) reads this file,\n\
+         # the files of secrets and RULES_FILE anew.\n",
     );
     let mut group = "";
     for setting in SETTINGS {
@@ -310,7 +322,7 @@ pub fn env_example() -> String {
             group = setting.group;
             out.push_str(&format!("\n## {group}\n"));
         }
-        out.push_str(&format!("\n# {}\n", setting.help));
+        out.push_str(&format!("\n# {}{}\n", setting.help, restart(setting)));
         if !setting.mend.is_empty() {
             out.push_str(&format!("# Where from: {}\n", setting.mend));
         }
@@ -326,6 +338,13 @@ pub fn env_example() -> String {
     out
 }
 
+fn restart(setting: &Setting) -> &'static str {
+    match setting.fixed {
+        true => " Changed by a restart only.",
+        false => "",
+    }
+}
+
 /// The settings as shown by `--help`.
 pub fn help() -> String {
     let mut out = String::new();
@@ -338,8 +357,10 @@ pub fn help() -> String {
         let default = setting.default.filter(|d| !d.is_empty());
         let default = default.map(|d| format!(" [{d}]")).unwrap_or_default();
         out.push_str(&format!(
-            "  {:<20} {}{default}\n",
-            setting.name, setting.help
+            "  {:<20} {}{}{default}\n",
+            setting.name,
+            setting.help,
+            restart(setting)
         ));
     }
     out

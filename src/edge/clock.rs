@@ -20,6 +20,13 @@ pub fn sleep_until(ms: i64, most: Duration) {
     std::thread::sleep(Duration::from_millis(wait_ms).min(most));
 }
 
+/// Microseconds of the clock that nobody sets (`CLOCK_MONOTONIC`), as systemd
+/// counts them.
+pub fn monotonic_us() -> i64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    now.tv_sec * 1_000_000 + now.tv_nsec / 1_000
+}
+
 /// A number in `0.0..1.0`.
 pub fn luck() -> f64 {
     let bytes: [u8; 4] = random();

@@ -46,6 +46,12 @@ impl Waker {
             self.0.claimer.notify_one();
         }
     }
+
+    /// Also what was closed may be open now.
+    pub fn look_again(&self) {
+        self.0.state().reopened = true;
+        self.0.claimer.notify_one();
+    }
 }
 
 struct Shared {
@@ -59,8 +65,9 @@ struct Shared {
 struct State {
     /// Something new may be there.
     woken: bool,
-    /// A job has ended.
-    finished: bool,
+    /// A job has ended, or the settings have changed: even what was closed may
+    /// be open.
+    reopened: bool,
     stopping: bool,
     idle: usize,
     work: VecDeque<Work>,
@@ -78,7 +85,7 @@ impl Pool {
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
                 woken: true,
-                finished: false,
+                reopened: false,
                 stopping: false,
                 idle: workers,
                 work: VecDeque::new(),
@@ -159,8 +166,8 @@ struct Rest {
 impl Rest {
     fn is_over(self, state: &State) -> bool {
         let sooner = match self.or {
-            gateway::Rest::UntilAnything => state.woken || state.finished,
-            gateway::Rest::UntilEnd => state.finished,
+            gateway::Rest::UntilAnything => state.woken || state.reopened,
+            gateway::Rest::UntilEnd => state.reopened,
             gateway::Rest::UntilDue => false,
         };
         sooner || Instant::now() >= self.until
@@ -177,7 +184,7 @@ fn wait_for_room(shared: &Shared, rest: Rest) -> Option<usize> {
         }
         if state.idle > 0 && rest.is_over(&state) {
             state.woken = false;
-            state.finished = false;
+            state.reopened = false;
             return Some(state.idle);
         }
         let left = rest.until.saturating_duration_since(Instant::now());
@@ -233,7 +240,7 @@ fn work(shared: &Shared, job: &dyn Job) {
         }
         let mut state = shared.state();
         state.idle += 1;
-        state.finished = true;
+        state.reopened = true;
         shared.claimer.notify_one();
     }
 }

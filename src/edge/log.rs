@@ -9,7 +9,7 @@ use simplelog::{ConfigBuilder, WriteLogger};
 use std::io::{LineWriter, stderr};
 use std::sync::Mutex;
 
-/// Starts logging at `level`. A second call changes nothing.
+/// Starts logging at `level`.
 pub fn start(level: LevelFilter) {
     let mut config = ConfigBuilder::new();
     config
@@ -25,7 +25,14 @@ pub fn start(level: LevelFilter) {
     }
     // Unbuffered it would make two dozen write calls a line.
     let lines = LineWriter::new(stderr());
-    let _ = WriteLogger::init(level, config.build(), lines);
+    // It lets everything through: the level is `log`'s own, which can change.
+    let _ = WriteLogger::init(LevelFilter::Trace, config.build(), lines);
+    set_level(level);
+}
+
+/// Logs at `level` from now on.
+pub fn set_level(level: LevelFilter) {
+    log::set_max_level(level);
 }
 
 /// Lets a few lines a second through at `info` and tells how many it held

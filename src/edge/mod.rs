@@ -4,6 +4,7 @@
 //! * [`http`]: the webhook listener around tiny_http
 //! * [`graph`]: one call to Graph
 //! * [`serve`]: the service: threads, signals, drain
+//! * [`live`]: the settings in force, exchanged as one whole
 //! * [`dispatch`]: jobs from the queue to worker threads and back
 //! * [`waiting`]: callers who wait for Graph's answer
 //! * [`clock`], [`log`], [`systemd`]: time, log lines, the service manager
@@ -13,6 +14,7 @@ pub mod clock;
 pub mod dispatch;
 pub mod graph;
 pub mod http;
+pub mod live;
 pub mod log;
 pub mod serve;
 pub mod standin;

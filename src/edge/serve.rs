@@ -7,11 +7,12 @@ use super::http::graph_api::{self, GraphApi};
 use super::http::respond::Responder;
 use super::http::server::{HttpServer, Socket};
 use super::http::webhook::Webhook;
-use super::log::Few;
+use super::live::{InForce, Live};
+use super::log::{self as log_lines, Few};
 use super::waiting::WaitingRoom;
 use super::{clock, systemd};
 use crate::config::{Config, Listen};
-use crate::gateway::{Claimed, Gateway, Outcome, Received, Sent, Wants, Work};
+use crate::gateway::{Claimed, Gateway, Outcome, Received, Sent, Work};
 use crate::handler::{self, Handler};
 use crate::policy::pacing;
 use crate::policy::verdict::{Answer, Verdict};
@@ -100,6 +101,7 @@ impl From<StoreError> for StartError {
 
 /// A running service.
 pub struct Service {
+    live: Live,
     http: Arc<HttpServer>,
     committer: Committer,
     store_thread: JoinHandle<()>,
@@ -117,19 +119,13 @@ impl Service {
     pub fn start(config: &Config, handlers: Vec<Box<dyn Handler>>) -> Result<Service, StartError> {
         raise_descriptor_limit();
         let database = Database::open(&config.database, Access::Serve)?;
-        let wants = match (&config.forward, handlers.is_empty()) {
-            (_, true) => Wants::Nothing,
-            (None, false) => Wants::Messages,
-            (Some(_), false) => Wants::All,
-        };
-        Service::start_on(database, config, handlers, wants)
+        Service::start_on(database, config, handlers)
     }
 
     fn start_on(
         mut database: Database,
         config: &Config,
         handlers: Vec<Box<dyn Handler>>,
-        wants: Wants,
     ) -> Result<Service, StartError> {
         // First: nothing is taken up by a process that cannot serve.
         let socket = listen(config)?;
@@ -138,6 +134,7 @@ impl Service {
             None => None,
         };
         let now = clock::now_ms();
+        let wants = InForce::wants(config, &handlers);
         let (gateway, recovered) = database.commit(|tx| {
             let gateway = Gateway::open(tx, config.limits.clone(), wants, &config.tokens)?;
             let recovered = gateway.recover(tx, now)?;
@@ -152,29 +149,30 @@ impl Service {
         let (committer, store_thread) = Committer::start(database).map_err(StartError::Threads)?;
         let responder = Responder::start().map_err(StartError::Threads)?;
 
+        let live = Live::new(InForce {
+            config: config.clone(),
+            gateway,
+            handlers,
+            graph: Graph::new(config),
+        });
         let room = WaitingRoom::start().map_err(StartError::Threads)?;
         let send = Arc::new(Sends {
-            gateway: Arc::clone(&gateway),
+            live: live.clone(),
             committer: committer.clone(),
-            graph: Graph::new(config),
             room: room.clone(),
             lines: Default::default(),
         });
         let send =
             Pool::start("send", config.send_concurrency, send).map_err(StartError::Threads)?;
         let send_waker = send.waker();
-        let concurrency = config
-            .forward
-            .as_ref()
-            .map_or(2, |forward| forward.concurrency);
         let deliver = Arc::new(Deliver {
-            gateway: Arc::clone(&gateway),
+            live: live.clone(),
             committer: committer.clone(),
-            handlers,
             replies_queued: Box::new(move || send_waker.wake()),
             lines: Arc::default(),
         });
-        let deliver = Pool::start("deliver", concurrency, deliver).map_err(StartError::Threads)?;
+        let deliver = Pool::start("deliver", config.forward_concurrency, deliver)
+            .map_err(StartError::Threads)?;
 
         let (to_deliver, to_send) = (deliver.waker(), send.waker());
         let wake = move |received: &Received| {
@@ -185,13 +183,11 @@ impl Service {
                 to_send.wake();
             }
         };
-        let api = match config.api.as_ref().zip(api_socket) {
-            Some((api, socket)) => {
+        let api = match api_socket {
+            Some(socket) => {
                 let waker = send.waker();
                 let api_handler = GraphApi::new(
-                    api,
-                    &config.tokens,
-                    Arc::clone(&gateway),
+                    live.clone(),
                     committer.clone(),
                     responder.clone(),
                     room.clone(),
@@ -204,8 +200,7 @@ impl Service {
             None => None,
         };
         let webhook = Webhook::new(
-            config,
-            gateway,
+            live.clone(),
             committer.clone(),
             responder.clone(),
             Arc::new(wake),
@@ -224,6 +219,7 @@ impl Service {
                 .map_err(StartError::Threads)?
         };
         Ok(Service {
+            live,
             http,
             committer,
             store_thread,
@@ -245,6 +241,31 @@ impl Service {
     /// Where the API is reached, when there is one.
     pub fn api_address(&self) -> Option<Listen> {
         self.api.as_ref().and_then(|api| api.address().ok())
+    }
+
+    /// Goes on by other settings, as one whole: what is under way ends by the
+    /// old ones, what comes next goes by the new ones. Addresses, the database
+    /// and the number of threads stay as they are.
+    pub fn reload(&self, config: Config, handlers: Vec<Box<dyn Handler>>) {
+        log_lines::set_level(config.log_level);
+        if config.api.is_some() && self.api.is_none() {
+            log::warn!(
+                "msg=\"API_KEY was not set at the start: the API is served from the next restart on\""
+            );
+        }
+        let wants = InForce::wants(&config, &handlers);
+        let before = self.live.now();
+        let gateway = before
+            .gateway
+            .with(config.limits.clone(), wants, &config.tokens);
+        self.live.replace(InForce {
+            gateway: Arc::new(gateway),
+            handlers,
+            graph: Graph::new(&config),
+            config,
+        });
+        // A new token ends a halt, a new address an outage.
+        self.pools.iter().for_each(|pool| pool.waker().look_again());
     }
 
     /// Stops in order: no new requests, then no new jobs; what is under way
@@ -360,24 +381,24 @@ fn probe(http: &HttpServer, failed: &mut u32) {
 
 /// Deliveries to the business's logic.
 struct Deliver {
-    gateway: Arc<Gateway>,
+    live: Live,
     committer: Committer,
-    handlers: Vec<Box<dyn Handler>>,
     replies_queued: Box<dyn Fn() + Send + Sync>,
     lines: Arc<Few>,
 }
 
 impl Job for Deliver {
     fn claim(&self, room: usize) -> StoreResult<Claimed> {
-        claim(&self.gateway, &self.committer, QueueKind::Deliver, room)
+        claim(&self.live, &self.committer, QueueKind::Deliver, room)
     }
 
     fn work(&self, work: Work) -> Box<dyn FnMut() -> StoreResult<()> + '_> {
         let Work::Deliver(delivery) = work else {
             unreachable!("the delivery queues hold deliveries");
         };
+        let live = self.live.now();
         let handled = catch_unwind(AssertUnwindSafe(|| {
-            handler::handle(&self.handlers, &delivery)
+            handler::handle(&live.handlers, &delivery)
         }));
         let outcome = handled.unwrap_or_else(|_| Outcome::Retry {
             reason: "the handler panicked".into(),
@@ -389,7 +410,7 @@ impl Job for Deliver {
         let replies = matches!(&outcome, Outcome::Done { replies } if !replies.is_empty());
         Box::new(move || {
             let (gateway, outcome, luck) =
-                (Arc::clone(&self.gateway), outcome.clone(), clock::luck());
+                (Arc::clone(&live.gateway), outcome.clone(), clock::luck());
             self.committer.commit(move |tx| {
                 gateway.finish_delivery(tx, clock::now_ms(), job, attempt, &outcome, luck)
             })?;
@@ -425,9 +446,8 @@ impl Deliver {
 
 /// Sends through Graph.
 struct Sends {
-    gateway: Arc<Gateway>,
+    live: Live,
     committer: Committer,
-    graph: Graph,
     room: WaitingRoom,
     /// One for each kind of verdict that is told.
     lines: [Few; 4],
@@ -435,7 +455,7 @@ struct Sends {
 
 impl Job for Sends {
     fn claim(&self, room: usize) -> StoreResult<Claimed> {
-        claim(&self.gateway, &self.committer, QueueKind::Send, room)
+        claim(&self.live, &self.committer, QueueKind::Send, room)
     }
 
     fn work(&self, work: Work) -> Box<dyn FnMut() -> StoreResult<()> + '_> {
@@ -443,7 +463,8 @@ impl Job for Sends {
             unreachable!("the send queues hold sends");
         };
         clock::sleep_until(sending.start_at, BOOKED_AHEAD);
-        let called = catch_unwind(AssertUnwindSafe(|| self.graph.send(&sending)));
+        let live = self.live.now();
+        let called = catch_unwind(AssertUnwindSafe(|| live.graph.send(&sending)));
         // How far the call got nobody knows.
         let Called { verdict, answer } = called.unwrap_or_else(|_| {
             let reason = "the call panicked".to_owned();
@@ -460,8 +481,10 @@ impl Job for Sends {
             _ => None,
         };
         Box::new(move || {
+            // By what the call was made with: that its token was refused says
+            // nothing about one that has come since.
             let (gateway, verdict, luck) =
-                (Arc::clone(&self.gateway), verdict.clone(), clock::luck());
+                (Arc::clone(&live.gateway), verdict.clone(), clock::luck());
             let kept = answer.clone();
             let ended = self.committer.commit(move |tx| {
                 if let Some((status, body)) = &kept {
@@ -523,13 +546,8 @@ impl Sends {
     }
 }
 
-fn claim(
-    gateway: &Arc<Gateway>,
-    committer: &Committer,
-    kind: QueueKind,
-    room: usize,
-) -> StoreResult<Claimed> {
-    let gateway = Arc::clone(gateway);
+fn claim(live: &Live, committer: &Committer, kind: QueueKind, room: usize) -> StoreResult<Claimed> {
+    let gateway = Arc::clone(&live.now().gateway);
     committer.commit(move |tx| gateway.claim(tx, clock::now_ms(), kind, room))
 }
 
@@ -542,32 +560,33 @@ pub fn listen_for_signals() -> io::Result<Signals> {
     Signals::new([SIGHUP, SIGINT, SIGTERM])
 }
 
-/// Runs until a signal comes, then stops; a second signal ends at once.
+/// Runs until a signal comes, then stops; a second signal ends at once. A
+/// SIGHUP only calls `reread`.
 ///
 /// # Errors
 /// When threads cannot be started.
-pub fn run_until_signal(service: Service, mut signals: Signals) -> io::Result<()> {
-    let (stop, stopped) = mpsc::channel();
+pub fn run_until_signal(
+    service: Service,
+    mut signals: Signals,
+    mut reread: impl FnMut(&Service),
+) -> io::Result<()> {
+    let (heard, hear) = mpsc::channel();
     thread::Builder::new()
         .name("signals".into())
         .spawn(move || {
             for signal in signals.forever() {
-                if signal == SIGHUP {
-                    log::warn!(
-                        "msg=\"SIGHUP changes nothing: restart to read settings and rules anew\""
-                    );
-                    continue;
-                }
-                if stop.send(signal).is_err() {
+                if heard.send(signal).is_err() {
                     return;
                 }
             }
         })?;
-    let _ = stopped.recv();
+    while hear.recv() == Ok(SIGHUP) {
+        reread(&service);
+    }
     log::info!("msg=\"stopping; a second signal ends at once\"");
     systemd::notify("STOPPING=1");
     thread::Builder::new().name("hurry".into()).spawn(move || {
-        if stopped.recv().is_ok() {
+        if hear.iter().any(|signal| signal != SIGHUP) {
             std::process::exit(1);
         }
     })?;

@@ -23,6 +23,12 @@ pub fn notify(state: &str) {
     }
 }
 
+/// Tells systemd that settings are being read anew; `READY=1` ends that.
+pub fn notify_reloading() {
+    let since = super::clock::monotonic_us();
+    notify(&format!("RELOADING=1\nMONOTONIC_USEC={since}"));
+}
+
 /// How often systemd wants to hear that we are well: half its time-out.
 pub fn watchdog_interval() -> Option<Duration> {
     let usec: u64 = std::env::var("WATCHDOG_USEC").ok()?.parse().ok()?;

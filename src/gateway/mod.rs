@@ -72,19 +72,31 @@ impl Gateway {
     /// The queue on a database, for a bot that wants these events and for
     /// sending with these tokens.
     pub fn open(tx: &Tx<'_>, limits: Limits, wants: Wants, tokens: &Tokens) -> Result<Gateway> {
-        let fingerprint = |secret: &crate::config::Secret| token_digest(secret.expose());
-        Ok(Gateway {
-            limits,
+        let gateway = Gateway {
+            limits: limits.clone(),
             wants,
             bot: tx.queue(QueueKind::Deliver, BOT)?,
             mark_prefix: format!("wabridge:{}:", tx.instance()?),
+            common_token: None,
+            tokens: BTreeMap::new(),
+        };
+        Ok(gateway.with(limits, wants, tokens))
+    }
+
+    /// The queue on the same database by other settings.
+    pub fn with(&self, limits: Limits, wants: Wants, tokens: &Tokens) -> Gateway {
+        let fingerprint = |secret: &crate::config::Secret| token_digest(secret.expose());
+        let by_number = tokens.by_number.iter();
+        Gateway {
+            limits,
+            wants,
+            bot: self.bot,
+            mark_prefix: self.mark_prefix.clone(),
             common_token: tokens.common.as_ref().map(fingerprint),
-            tokens: tokens
-                .by_number
-                .iter()
+            tokens: by_number
                 .map(|(number, token)| (number.clone(), fingerprint(token)))
                 .collect(),
-        })
+        }
     }
 
     /// After a start: attempts that were under way when the last process ended

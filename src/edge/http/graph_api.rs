@@ -5,8 +5,9 @@
 use super::respond::{Later, Responder};
 use super::server::Taken;
 use super::{Answer, body, header};
-use crate::config::{Api, Secret, Tokens};
+use crate::config::{Api, Config};
 use crate::edge::clock;
+use crate::edge::live::{InForce, Live};
 use crate::edge::waiting::WaitingRoom;
 use crate::gateway::post::is_settled;
 use crate::gateway::{Gateway, Post, Posted};
@@ -29,10 +30,7 @@ const IDEMPOTENCY_KEY_MAX: usize = 255;
 
 /// The API's settings and where its messages go.
 pub struct GraphApi {
-    keys: Vec<Secret>,
-    wait: Duration,
-    tokens: Tokens,
-    gateway: Arc<Gateway>,
+    live: Live,
     committer: Committer,
     responder: Responder,
     room: WaitingRoom,
@@ -52,19 +50,14 @@ enum Route<'p> {
 impl GraphApi {
     /// An API that stores through `committer`.
     pub fn new(
-        api: &Api,
-        tokens: &Tokens,
-        gateway: Arc<Gateway>,
+        live: Live,
         committer: Committer,
         responder: Responder,
         room: WaitingRoom,
         queued: Arc<dyn Fn() + Send + Sync>,
     ) -> GraphApi {
         GraphApi {
-            keys: api.keys.clone(),
-            wait: api.wait,
-            tokens: tokens.clone(),
-            gateway,
+            live,
             committer,
             responder,
             room,
@@ -78,27 +71,25 @@ impl GraphApi {
         let path = url.split('?').next().unwrap_or_default();
         let route = route(path);
         let method = taken.request.method().clone();
-        let caller = self.caller(header(&taken.request, "Authorization"));
-        if route != Route::Health && caller.is_none() {
-            body::discard(&mut taken.request);
-            return refuse(
+        let live = self.live.now();
+        let caller = caller(&live.config, header(&taken.request, "Authorization"));
+        let answer = match (&method, route, &caller) {
+            (Method::Get, Route::Health, _) => Answer::text(200, "ok"),
+            (_, Route::Health, _) => refuse(405, 100, "only GET here").with("Allow", "GET"),
+            (_, _, None) => refuse(
                 401,
                 190,
                 "the API key is missing or wrong: send Authorization: Bearer <API_KEY>",
-            )
-            .send(taken.request);
-        }
-        let answer = match (&method, route) {
-            (Method::Get, Route::Health) => Answer::text(200, "ok"),
-            (Method::Post, Route::Messages { number }) => {
-                return self.post(taken, number, caller.unwrap_or_default());
+            ),
+            (Method::Post, Route::Messages { number }, Some(caller)) => {
+                return self.post(&live, taken, number, caller);
             }
-            (_, Route::Messages { .. }) => refuse(405, 100, "only POST here").with("Allow", "POST"),
-            (Method::Get, Route::Object { id }) => self.object(id),
-            (_, Route::Health | Route::Object { .. }) => {
-                refuse(405, 100, "only GET here").with("Allow", "GET")
+            (_, Route::Messages { .. }, _) => {
+                refuse(405, 100, "only POST here").with("Allow", "POST")
             }
-            (_, Route::Unknown) => refuse(
+            (Method::Get, Route::Object { id }, _) => self.object(&live, id),
+            (_, Route::Object { .. }, _) => refuse(405, 100, "only GET here").with("Allow", "GET"),
+            (_, Route::Unknown, _) => refuse(
                 404,
                 2500,
                 "unknown path: there are /vN.M/{phone_number_id}/messages and /vN.M/{id}",
@@ -108,23 +99,7 @@ impl GraphApi {
         answer.send(taken.request);
     }
 
-    /// Which of the keys the caller bears.
-    fn caller(&self, authorization: Option<&str>) -> Option<usize> {
-        let (scheme, given) = authorization?.split_once(' ')?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return None;
-        }
-        // All are compared, so that time does not tell which one was close.
-        let keys = self.keys.iter().enumerate();
-        keys.fold(None, |found, (index, own)| {
-            match same_secret(own.expose(), given.trim()) {
-                true => Some(index),
-                false => found,
-            }
-        })
-    }
-
-    fn post(&self, mut taken: Taken, number: &str, caller: usize) {
+    fn post(&self, live: &InForce, mut taken: Taken, number: &str, caller: &Caller<'_>) {
         let body = match body::read(&mut taken.request, BODY_BYTES_MAX) {
             Ok(body) => body,
             Err(body::Unread::TooLong) => {
@@ -134,7 +109,11 @@ impl GraphApi {
                 return refuse(400, 100, "the body cannot be read").send(taken.request);
             }
         };
-        let (post, at_once) = match self.read(&taken, number, caller, body) {
+        if live.config.tokens.of(number).is_none() {
+            let text = "no token is set for this phone_number_id: set WHATSAPP_TOKEN";
+            return refuse(400, 100, text).send(taken.request);
+        }
+        let (post, at_once) = match read(&taken, number, caller, body) {
             Ok(read) => read,
             Err(answer) => return answer.send(taken.request),
         };
@@ -143,13 +122,13 @@ impl GraphApi {
         let waits_for_worker = !taken.turn.is_first();
         let (later, wait) = self.responder.later(taken);
         let step = Box::new(PostStep {
-            gateway: Arc::clone(&self.gateway),
+            gateway: Arc::clone(&live.gateway),
             room: self.room.clone(),
             queued: Arc::clone(&self.queued),
             post,
             wait: match at_once || waits_for_worker {
                 true => Duration::ZERO,
-                false => self.wait,
+                false => caller.api.wait,
             },
             found: None,
             later,
@@ -160,52 +139,9 @@ impl GraphApi {
         wait();
     }
 
-    /// The message in a request, and whether the caller wants its 202 at once.
-    fn read(
-        &self,
-        taken: &Taken,
-        number: &str,
-        caller: usize,
-        body: Vec<u8>,
-    ) -> std::result::Result<(Post, bool), Answer> {
-        if self.tokens.of(number).is_none() {
-            return Err(refuse(
-                400,
-                100,
-                "no token is set for this phone_number_id: set WHATSAPP_TOKEN",
-            ));
-        }
-        let body = String::from_utf8(body)
-            .ok()
-            .filter(|body| raw::members(body).is_some());
-        let body = body.ok_or_else(|| refuse(400, 100, "the body is not a JSON object"))?;
-        validate::check(&body).map_err(|invalid| json_answer(400, invalid.envelope()))?;
-        let key = header(&taken.request, "Idempotency-Key");
-        if key.is_some_and(|key| key.is_empty() || key.len() > IDEMPOTENCY_KEY_MAX) {
-            return Err(refuse(
-                400,
-                100,
-                "Idempotency-Key must have 1 to 255 characters",
-            ));
-        }
-        let at_once = header(&taken.request, "Prefer").is_some_and(|value| {
-            value
-                .split(',')
-                .any(|p| p.trim().eq_ignore_ascii_case("respond-async"))
-        });
-        let post = Post {
-            number: number.to_owned(),
-            body,
-            // Two programs may well use the same keys.
-            idempotency_key: key
-                .map(|key| format!("{} {key}", key_name(self.keys[caller].expose()))),
-        };
-        Ok((post, at_once))
-    }
-
     /// A message's state, by our id or Graph's.
-    fn object(&self, id: &str) -> Answer {
-        let (gateway, wanted) = (Arc::clone(&self.gateway), id.to_owned());
+    fn object(&self, live: &InForce, id: &str) -> Answer {
+        let (gateway, wanted) = (Arc::clone(&live.gateway), id.to_owned());
         let found = self.committer.commit(move |tx| {
             let message = gateway.find(tx, &wanted)?;
             Ok(match message {
@@ -227,6 +163,67 @@ impl GraphApi {
             }
         }
     }
+}
+
+/// Who asks.
+struct Caller<'c> {
+    api: &'c Api,
+    /// The key it bears, as it may be stored.
+    key: String,
+}
+
+/// Who bears one of the keys.
+fn caller<'c>(config: &'c Config, authorization: Option<&str>) -> Option<Caller<'c>> {
+    let api = config.api.as_ref()?;
+    let (scheme, given) = authorization?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return None;
+    }
+    // All are compared, so that time does not tell which one was close.
+    let known = api.keys.iter().fold(None, |found, own| {
+        match same_secret(own.expose(), given.trim()) {
+            true => Some(own),
+            false => found,
+        }
+    });
+    known.map(|own| Caller {
+        api,
+        key: key_name(own.expose()),
+    })
+}
+
+/// The message in a request, and whether the caller wants its 202 at once.
+fn read(
+    taken: &Taken,
+    number: &str,
+    caller: &Caller<'_>,
+    body: Vec<u8>,
+) -> std::result::Result<(Post, bool), Answer> {
+    let body = String::from_utf8(body)
+        .ok()
+        .filter(|body| raw::members(body).is_some());
+    let body = body.ok_or_else(|| refuse(400, 100, "the body is not a JSON object"))?;
+    validate::check(&body).map_err(|invalid| json_answer(400, invalid.envelope()))?;
+    let key = header(&taken.request, "Idempotency-Key");
+    if key.is_some_and(|key| key.is_empty() || key.len() > IDEMPOTENCY_KEY_MAX) {
+        return Err(refuse(
+            400,
+            100,
+            "Idempotency-Key must have 1 to 255 characters",
+        ));
+    }
+    let at_once = header(&taken.request, "Prefer").is_some_and(|value| {
+        value
+            .split(',')
+            .any(|p| p.trim().eq_ignore_ascii_case("respond-async"))
+    });
+    let post = Post {
+        number: number.to_owned(),
+        body,
+        // Two programs may well use the same keys.
+        idempotency_key: key.map(|key| format!("{} {key}", caller.key)),
+    };
+    Ok((post, at_once))
 }
 
 fn route(path: &str) -> Route<'_> {

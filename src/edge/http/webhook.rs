@@ -4,13 +4,14 @@
 use super::respond::{Later, Responder};
 use super::server::Taken;
 use super::{Answer, body, header};
-use crate::config::{Config, Secret};
+use crate::config::Config;
 use crate::edge::clock;
+use crate::edge::live::{InForce, Live};
 use crate::edge::log::Few;
 use crate::gateway::{Gateway, Received};
 use crate::store::{Committer, Refused, Result, Step, StoreError, Tx};
 use crate::wire::notification::{self, Incoming};
-use crate::wire::signature::{HubKeys, same_secret};
+use crate::wire::signature::same_secret;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tiny_http::Method;
@@ -27,11 +28,7 @@ const CHALLENGE_BYTES_MAX: usize = 4_096;
 
 /// The webhook's settings and where its events go.
 pub struct Webhook {
-    path: String,
-    verify_tokens: Vec<Secret>,
-    keys: HubKeys,
-    allow_unsigned: bool,
-    gateway: Arc<Gateway>,
+    live: Live,
     committer: Committer,
     responder: Responder,
     /// Called after a commit that left something to do.
@@ -43,18 +40,13 @@ pub struct Webhook {
 impl Webhook {
     /// A webhook that stores through `committer`.
     pub fn new(
-        config: &Config,
-        gateway: Arc<Gateway>,
+        live: Live,
         committer: Committer,
         responder: Responder,
         wake: Arc<dyn Fn(&Received) + Send + Sync>,
     ) -> Webhook {
         Webhook {
-            path: config.webhook_path.clone(),
-            verify_tokens: config.verify_tokens.clone(),
-            keys: config.hub_keys.clone(),
-            allow_unsigned: config.allow_unsigned,
-            gateway,
+            live,
             committer,
             responder,
             wake,
@@ -67,10 +59,13 @@ impl Webhook {
     pub fn handle(&self, mut taken: Taken) {
         let url = taken.request.url().to_owned();
         let (path, query) = url.split_once('?').unwrap_or((&url, ""));
-        let webhook = path == self.path;
+        let live = self.live.now();
+        let webhook = path == live.config.webhook_path;
         let answer = match (taken.request.method(), path) {
-            (Method::Post, _) if webhook => return self.receive(taken),
-            (Method::Get, _) if webhook => self.handshake(&self.request_id(&taken), query),
+            (Method::Post, _) if webhook => return self.receive(&live, taken),
+            (Method::Get, _) if webhook => {
+                self.handshake(&live.config, &self.request_id(&taken), query)
+            }
             (Method::Get, "/healthz") => Answer::text(200, "ok"),
             (_, "/healthz") => Answer::text(405, "only GET\n").with("Allow", "GET"),
             _ if webhook => Answer::text(405, "only GET and POST\n").with("Allow", "GET, POST"),
@@ -82,7 +77,7 @@ impl Webhook {
 
     /// Meta: "Create a webhook endpoint", verification requests. The challenge
     /// goes back untouched, as plain text: as HTML it could carry a script.
-    fn handshake(&self, id: &str, query: &str) -> Answer {
+    fn handshake(&self, config: &Config, id: &str, query: &str) -> Answer {
         let value = |name: &str| {
             form_urlencoded::parse(query.as_bytes())
                 .find(|(key, _)| key == name)
@@ -101,7 +96,7 @@ impl Webhook {
             return Answer::text(400, "hub.challenge is too long\n");
         }
         // All are compared, so that time does not tell which one was close.
-        let known = self.verify_tokens.iter().fold(false, |known, own| {
+        let known = config.verify_tokens.iter().fold(false, |known, own| {
             known | same_secret(own.expose(), &token)
         });
         if mode != "subscribe" || !known {
@@ -112,7 +107,7 @@ impl Webhook {
         Answer::text(200, challenge)
     }
 
-    fn receive(&self, mut taken: Taken) {
+    fn receive(&self, live: &InForce, mut taken: Taken) {
         let id = self.request_id(&taken);
         let read = body::read(&mut taken.request, BODY_BYTES_MAX);
         let body = match read {
@@ -126,7 +121,8 @@ impl Webhook {
                 return Answer::text(400, "the body cannot be read\n").send(taken.request);
             }
         };
-        if let Err(reason) = self.authentic(header(&taken.request, "X-Hub-Signature-256"), &body) {
+        let signature = header(&taken.request, "X-Hub-Signature-256");
+        if let Err(reason) = authentic(&live.config, signature, &body) {
             self.refused("notification", &id, reason);
             return Answer::text(401, format!("{reason}\n")).send(taken.request);
         }
@@ -140,7 +136,7 @@ impl Webhook {
         }
         let (later, wait) = self.responder.later(taken);
         let step = Box::new(Receive {
-            gateway: Arc::clone(&self.gateway),
+            gateway: Arc::clone(&live.gateway),
             wake: Arc::clone(&self.wake),
             lines: Arc::clone(&self.lines),
             id,
@@ -155,20 +151,6 @@ impl Webhook {
             }));
         }
         wait();
-    }
-
-    fn authentic(
-        &self,
-        signature: Option<&str>,
-        body: &[u8],
-    ) -> std::result::Result<(), &'static str> {
-        match signature {
-            None if self.allow_unsigned => Ok(()),
-            None => Err("the signature is missing"),
-            Some(_) if self.keys.is_empty() => Ok(()),
-            Some(signature) if self.keys.verify(signature, body) => Ok(()),
-            Some(_) => Err("the signature is wrong"),
-        }
     }
 
     /// nginx's id for the request when it has a harmless form, else our own.
@@ -188,6 +170,20 @@ impl Webhook {
         if let Some(held_back) = self.lines.refused.pass(clock::now_ms()) {
             log::warn!("msg=\"{what} refused\" request={id} reason=\"{reason}\"{held_back}");
         }
+    }
+}
+
+fn authentic(
+    config: &Config,
+    signature: Option<&str>,
+    body: &[u8],
+) -> std::result::Result<(), &'static str> {
+    match signature {
+        None if config.allow_unsigned => Ok(()),
+        None => Err("the signature is missing"),
+        Some(_) if config.hub_keys.is_empty() => Ok(()),
+        Some(signature) if config.hub_keys.verify(signature, body) => Ok(()),
+        Some(_) => Err("the signature is wrong"),
     }
 }
 
