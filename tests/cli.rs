@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::net::TcpListener;
 use std::process::{Output, Stdio};
 use support::*;
-use wabridge::wire::sample::KINDS;
+use wabridge::wire::sample::{self, KINDS};
 
 const COMMANDS: [&str; 10] = [
     "send",
@@ -439,12 +439,9 @@ fn simulate_sends_every_kind_and_each_is_answered_200() {
     check(&here, &args, 0, "text → 200");
     let rows = place.inbox();
     assert_eq!(rows.len(), before + 3, "each is a new one");
-    assert!(
-        rows[before]["conversation"]
-            .as_str()
-            .unwrap()
-            .ends_with("/15550107005")
-    );
+    let whose = format!("/{}", sample::bsuid("15550107005"));
+    let conversation = rows[before]["conversation"].as_str().unwrap();
+    assert!(conversation.ends_with(&whose), "{conversation}");
     let stranger = place.setup.clone().set("APP_SECRET", "another");
     check(
         &stranger,

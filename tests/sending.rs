@@ -69,6 +69,7 @@ impl Echo {
             wamid,
             status,
             recipient: Recipient::Phone(to),
+            user_id: None,
             opaque: None,
             error,
             timestamp: 1_790_000_000,

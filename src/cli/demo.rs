@@ -210,6 +210,7 @@ impl Stage {
                 name: "You",
                 text: "menu",
                 from: "15550107009",
+                user_id: Some(&sample::bsuid("15550107009")),
                 id: &sample::wamid(u64::from_le_bytes(clock::random()), "15550107009"),
                 timestamp: clock::now_ms() / 1_000,
                 ..Sample::default()
@@ -270,6 +271,7 @@ fn write_message(standin: &StandIn, name: &str, phone: &str, text: &str) -> Outc
         name,
         text,
         from: phone,
+        user_id: Some(&sample::bsuid(phone)),
         id: &sample::wamid(u64::from_le_bytes(clock::random()), phone),
         timestamp: clock::now_ms() / 1_000,
         ..Sample::default()

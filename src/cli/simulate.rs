@@ -137,6 +137,7 @@ fn notification(options: &Options) -> String {
     let seed = u64::from_le_bytes(clock::random());
     let sample = Sample {
         from,
+        user_id: Some(&sample::bsuid(from)),
         name: options.name.as_deref().unwrap_or(plain.name),
         text: options.text.as_deref().unwrap_or(plain.text),
         number: options.number.as_deref().unwrap_or(plain.number),

@@ -136,6 +136,7 @@ impl Bench {
             wamid,
             status: word,
             recipient: Recipient::Phone(ANN),
+            user_id: None,
             opaque: marked.then_some(&mark),
             error: None,
             timestamp: 1,

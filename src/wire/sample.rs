@@ -97,6 +97,8 @@ pub struct Status<'a> {
     pub status: &'a str,
     /// Whom the message went to.
     pub recipient: Recipient<'a>,
+    /// The BSUID of a recipient named by phone number: since April 2026 Meta tells both.
+    pub user_id: Option<&'a str>,
     /// `biz_opaque_callback_data`, given back as it was sent.
     pub opaque: Option<&'a str>,
     /// Code and title, for `failed`.
@@ -130,6 +132,14 @@ pub fn wamid_sent(seed: u64, phone: &str) -> String {
         0x11,
         &format!("{:016X}{:02X}", mix(seed), seed as u8),
     )
+}
+
+/// The BSUID of the person behind a phone number: one for each, always the same.
+pub fn bsuid(phone: &str) -> String {
+    let seed = phone
+        .bytes()
+        .fold(0, |seed, byte| mix(seed ^ u64::from(byte)));
+    format!("US.{seed:020}")
 }
 
 /// JSON as Meta writes it on the wire: compact, `/` as `\/`, everything beyond ASCII as `\uXXXX`
@@ -188,9 +198,19 @@ fn wamid_of(phone: &str, direction: u8, digits: &str) -> String {
 fn status_value(s: &Status) -> Value {
     let mut status = json!({"id": s.wamid, "status": s.status,
         "timestamp": s.timestamp.to_string()});
+    let mut contact = None;
     match s.recipient {
-        Recipient::Phone(phone) => status["recipient_id"] = json!(phone),
-        Recipient::User(user_id) => status["recipient_user_id"] = json!(user_id),
+        Recipient::Phone(phone) => {
+            status["recipient_id"] = json!(phone);
+            if let Some(user_id) = s.user_id.filter(|_| s.error.is_none()) {
+                status["recipient_user_id"] = json!(user_id);
+                contact = Some(json!({"wa_id": phone, "user_id": user_id}));
+            }
+        }
+        Recipient::User(user_id) => {
+            status["recipient_user_id"] = json!(user_id);
+            contact = Some(json!({"user_id": user_id}));
+        }
         Recipient::Group(group_id) => {
             status["recipient_id"] = json!(group_id);
             status["recipient_type"] = json!("group");
@@ -210,8 +230,12 @@ fn status_value(s: &Status) -> Value {
             "href": "https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes/"}]);
     }
     let metadata = json!({"display_phone_number": s.display, "phone_number_id": s.number});
-    let value =
-        json!({"messaging_product": "whatsapp", "metadata": metadata, "statuses": [status]});
+    let mut value = json!({"messaging_product": "whatsapp", "metadata": metadata});
+    // Meta names the user here too since there are BSUIDs, but not of a message that failed.
+    if let Some(contact) = contact.filter(|_| s.error.is_none()) {
+        value["contacts"] = json!([contact]);
+    }
+    value["statuses"] = json!([status]);
     json!({"object": "whatsapp_business_account", "entry": [kinds::entry(s.waba, None, "messages", value)]})
 }
 
@@ -389,6 +413,7 @@ mod tests {
             wamid: "wamid.X/Y",
             status: "sent",
             recipient: Recipient::Phone("15550107001"),
+            user_id: None,
             opaque: None,
             error: None,
             timestamp: 7,
@@ -422,6 +447,14 @@ mod tests {
         });
         assert!(user.get("recipient_id").is_none());
         assert_eq!(user["recipient_user_id"], "US.1");
+        let both = one(Status {
+            user_id: Some("US.1"),
+            ..base
+        });
+        assert_eq!(
+            [&both["recipient_id"], &both["recipient_user_id"]],
+            ["15550107001", "US.1"]
+        );
         let group = one(Status {
             recipient: Recipient::Group("G"),
             ..base

@@ -133,6 +133,8 @@ impl Meta {
             wamid: &of.wamid,
             status: of.word,
             recipient,
+            // Both names are given below, with a failure too.
+            user_id: None,
             opaque: of.marked.then_some(mark),
             error: (of.word == "failed").then_some((131_026, "Undeliverable")),
             timestamp: now / 1_000,

@@ -211,6 +211,10 @@ impl Inner {
 }
 
 fn status(sent: &Sent, step: &Step) -> String {
+    let user_id = match &sent.to {
+        To::Phone(digits) => Some(sample::bsuid(digits)),
+        To::User(_) | To::Group(_) => None,
+    };
     let recipient = match &sent.to {
         To::Phone(digits) => Recipient::Phone(digits),
         To::User(user_id) => Recipient::User(user_id),
@@ -223,6 +227,7 @@ fn status(sent: &Sent, step: &Step) -> String {
         wamid: &sent.wamid,
         status: step.status,
         recipient,
+        user_id: user_id.as_deref(),
         opaque: sent.opaque.as_deref(),
         error: step
             .error

@@ -341,6 +341,7 @@ fn outcome(s: &Sample, status: &str, error: Option<(i64, &str)>) -> Value {
         wamid: s.id,
         status,
         recipient,
+        user_id: s.user_id,
         opaque: None,
         error,
         timestamp: s.timestamp,
