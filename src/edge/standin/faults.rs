@@ -14,12 +14,17 @@ pub enum Chance {
     Always,
     /// The next so many times, then no more.
     Next(u32),
+    /// Not the first so many times, then so many times, then no more.
+    After(u32, u32),
     /// That share of times, from 0.0 to 1.0.
     Share(f64),
+    /// Every time from then to then, counted from when the faults were set.
+    During(Duration, Duration),
 }
 
 impl Chance {
-    fn fires(&mut self, dice: &mut Dice) -> bool {
+    /// `since`: how long the faults are in force.
+    fn fires(&mut self, dice: &mut Dice, since: Duration) -> bool {
         match self {
             Chance::Always => true,
             Chance::Next(left) => {
@@ -27,7 +32,17 @@ impl Chance {
                 *left = left.saturating_sub(1);
                 fires
             }
+            Chance::After(0, left) => {
+                let fires = *left > 0;
+                *left = left.saturating_sub(1);
+                fires
+            }
+            Chance::After(skip, _) => {
+                *skip -= 1;
+                false
+            }
             Chance::Share(share) => dice.share() < *share,
+            Chance::During(from, to) => (*from..*to).contains(&since),
         }
     }
 }
@@ -45,6 +60,10 @@ pub enum CallFault {
     ServerError,
     /// 502 with a page of HTML, as from a proxy. Nothing was accepted.
     BadGateway,
+    /// A page of HTML with that status, as from a proxy on the way. Nothing was accepted.
+    Page(u16),
+    /// The message is accepted, and a page of HTML with that status is all the client gets.
+    PageAfter(u16),
     /// An error of Graph's: HTTP status, code and title.
     Refused(u16, i64, String),
     /// The connection closes without an answer; nothing was accepted.
@@ -58,6 +77,8 @@ pub enum CallFault {
     StallBefore(Duration),
     /// The message is accepted at once, its answer comes so much later.
     StallAfter(Duration),
+    /// The message is accepted at once, its answer comes byte by byte, so far apart.
+    TrickleAfter(Duration),
 }
 
 /// What happens to the statuses of an accepted message. Several may meet.
@@ -115,16 +136,16 @@ impl Faults {
         self
     }
 
-    pub(super) fn next_call(&mut self, dice: &mut Dice) -> Option<CallFault> {
+    pub(super) fn next_call(&mut self, dice: &mut Dice, since: Duration) -> Option<CallFault> {
         self.calls
             .iter_mut()
-            .find_map(|(chance, fault)| chance.fires(dice).then(|| fault.clone()))
+            .find_map(|(chance, fault)| chance.fires(dice, since).then(|| fault.clone()))
     }
 
-    pub(super) fn next_statuses(&mut self, dice: &mut Dice) -> Vec<StatusFault> {
+    pub(super) fn next_statuses(&mut self, dice: &mut Dice, since: Duration) -> Vec<StatusFault> {
         self.statuses
             .iter_mut()
-            .filter_map(|(chance, fault)| chance.fires(dice).then(|| fault.clone()))
+            .filter_map(|(chance, fault)| chance.fires(dice, since).then(|| fault.clone()))
             .collect()
     }
 }
@@ -299,13 +320,30 @@ mod tests {
     #[test]
     fn chances_fire_as_they_say() {
         let dice = &mut Dice(7);
-        let mut next = Chance::Next(2);
-        let fired: Vec<_> = (0..4).map(|_| next.fires(dice)).collect();
-        assert_eq!(fired, [true, true, false, false]);
+        let second = Duration::from_secs(1);
+        let rows = [
+            (Chance::Always, "xxxxx"),
+            (Chance::Next(2), "xx..."),
+            (Chance::After(1, 2), ".xx.."),
+            (Chance::During(second, 3 * second), ".xx.."),
+            (Chance::Share(0.0), "....."),
+            (Chance::Share(1.0), "xxxxx"),
+        ];
+        for (mut chance, expected) in rows {
+            let fired: String = (0..5)
+                .map(|n| {
+                    if chance.fires(dice, n * second) {
+                        'x'
+                    } else {
+                        '.'
+                    }
+                })
+                .collect();
+            assert_eq!(fired, expected, "{chance:?}");
+        }
         let mut share = Chance::Share(0.25);
-        let fired = (0..10_000).filter(|_| share.fires(dice)).count();
+        let fired = (0..10_000).filter(|_| share.fires(dice, second)).count();
         assert!((2_300..2_700).contains(&fired), "{fired}");
-        assert!(!Chance::Share(0.0).fires(dice) && Chance::Share(1.0).fires(dice));
     }
 
     #[test]
@@ -324,7 +362,9 @@ mod tests {
             .call(Chance::Next(1), CallFault::Throttled)
             .call(Chance::Next(1), CallFault::LostAfter);
         let dice = &mut Dice(1);
-        let met: Vec<_> = (0..3).map(|_| faults.next_call(dice)).collect();
+        let met: Vec<_> = (0..3)
+            .map(|_| faults.next_call(dice, Duration::ZERO))
+            .collect();
         assert_eq!(
             met,
             [Some(CallFault::Throttled), Some(CallFault::LostAfter), None]

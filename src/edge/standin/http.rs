@@ -23,6 +23,8 @@ const IDLE_MAX: Duration = Duration::from_secs(90);
 /// What is read and thrown away after a refusal, so that closing does not reset the answer away.
 const LINGER_BYTES_MAX: usize = 2 * BODY_BYTES_MAX;
 const LINGER: Duration = Duration::from_millis(500);
+/// The longest between two bytes of a trickle: a thread that sleeps cannot be stopped.
+const TRICKLE_MAX: Duration = Duration::from_secs(1);
 /// How long `drop` waits for threads that are at work.
 const STOP_WAIT: Duration = Duration::from_secs(2);
 
@@ -89,6 +91,8 @@ pub(super) enum Reply {
     Nothing,
     /// Half of the answer, then the connection closes.
     Half(Answer),
+    /// The answer byte by byte, so far apart.
+    Trickle(Answer, Duration),
 }
 
 type Handler = dyn Fn(&Request) -> Reply + Send + Sync;
@@ -235,6 +239,15 @@ fn connection(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
         match (shared.handler)(&request) {
             Reply::Answer(answer) => stream.write_all(&answer.bytes(close))?,
             Reply::Nothing => break,
+            Reply::Trickle(answer, gap) => {
+                for byte in answer.bytes(close) {
+                    if shared.stopping() {
+                        return Ok(());
+                    }
+                    stream.write_all(&[byte])?;
+                    thread::sleep(gap.min(TRICKLE_MAX));
+                }
+            }
             Reply::Half(answer) => {
                 let bytes = answer.bytes(close);
                 // Cut in the body: the status is there to see, what it says is not.

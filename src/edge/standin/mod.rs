@@ -11,6 +11,7 @@
 //! * `check`: which bodies are in order (pure)
 //! * `graph`: answers and errors (pure)
 //! * `faults`: what goes wrong and when (pure)
+//! * `limits`: pace and windows, as Meta keeps them (pure)
 //! * `hooks`: one signed POST to the callback
 //! * `http`: the small server
 //! * `serve`: from a request to its answer
@@ -21,6 +22,7 @@ mod faults;
 mod graph;
 mod hooks;
 mod http;
+mod limits;
 mod post;
 mod serve;
 
@@ -33,6 +35,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 pub use faults::{CallFault, Chance, Delays, Faults, StatusFault};
+pub use limits::Limits;
 
 use faults::Dice;
 
@@ -70,6 +73,8 @@ pub struct Options {
     pub numbers: Vec<Number>,
     /// When statuses come and come again.
     pub delays: Delays,
+    /// Which of Meta's limits it keeps; none, unless said.
+    pub limits: Limits,
     /// How long a callback may take to answer.
     pub callback_timeout: Duration,
     /// How many threads deliver statuses: how many callbacks run at once.
@@ -89,6 +94,7 @@ impl Default for Options {
             callback: None,
             numbers: Vec::new(),
             delays: Delays::default(),
+            limits: Limits::default(),
             callback_timeout: Duration::from_secs(5),
             callback_threads: 4,
             seed: 1,
@@ -208,6 +214,7 @@ struct Inner {
     hooks: hooks::Hooks,
     numbers: Vec<Number>,
     delays: Delays,
+    limits: Limits,
     seed: u64,
     observer: Option<Observer>,
     state: Mutex<State>,
@@ -219,6 +226,9 @@ struct State {
     token: String,
     callback: Option<String>,
     faults: Faults,
+    /// Since when those are in force.
+    faults_since: Instant,
+    meters: limits::Meters,
     dice: Dice,
     accepted: Vec<Accepted>,
     receipts: Vec<Receipt>,
@@ -234,6 +244,8 @@ impl StandIn {
             token: options.token,
             callback: options.callback,
             faults: Faults::none(),
+            faults_since: Instant::now(),
+            meters: limits::Meters::default(),
             dice: Dice(options.seed),
             accepted: Vec::new(),
             receipts: Vec::new(),
@@ -245,6 +257,7 @@ impl StandIn {
             hooks: hooks::Hooks::new(&options.app_secret, options.callback_timeout),
             numbers: options.numbers,
             delays: options.delays,
+            limits: options.limits,
             seed: options.seed,
             observer: options.observer,
             state: Mutex::new(state),
@@ -281,7 +294,18 @@ impl StandIn {
 
     /// From now on these faults are in force, and no others.
     pub fn set_faults(&self, faults: Faults) {
-        self.inner.state().faults = faults;
+        let mut state = self.inner.state();
+        state.faults = faults;
+        state.faults_since = Instant::now();
+    }
+
+    /// A customer wrote to a number so long ago, though not through this stand-in: it opens the
+    /// window and the limits count from then ([`Limits::windows`]).
+    pub fn customer_wrote(&self, number: &str, user: &str, ago: Duration) {
+        // A machine may have started later than that: the beginning of its clock does as well.
+        let now = Instant::now();
+        let at = now.checked_sub(ago).unwrap_or(now);
+        self.inner.state().meters.wrote(number, user, at);
     }
 
     /// What was accepted so far, in order.

@@ -126,6 +126,7 @@ impl Inner {
         for attempts in 1.. {
             let left = deadline.saturating_duration_since(Instant::now());
             let Err(why) = self.post(body, left) else {
+                self.state().meters.delivered(body, Instant::now());
                 return Ok(attempts);
             };
             self.not_acknowledged(attempts, &why);

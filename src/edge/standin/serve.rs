@@ -9,8 +9,9 @@ use super::check::{Call, Message, check};
 use super::faults::plan;
 use super::graph::{self, GraphError};
 use super::http::{Answer, Reply, Request};
+use super::limits::Window;
 use super::post::{Job, Sent};
-use super::{Accepted, CallFault, Exchange, Inner, Number, Receipt, State};
+use super::{Accepted, CallFault, Exchange, Inner, Number, Receipt, State, StatusFault};
 use crate::wire::sample;
 
 /// So many accepted messages are remembered; from then on Graph is "overloaded".
@@ -132,8 +133,9 @@ impl Inner {
         let (call, body) = check(&request.body)?;
         let fault = {
             let mut state = self.state();
+            let since = state.faults_since.elapsed();
             let State { faults, dice, .. } = &mut *state;
-            faults.next_call(dice)
+            faults.next_call(dice, since)
         };
         match &fault {
             Some(CallFault::Throttled) => return Err(GraphError::throttled()),
@@ -142,13 +144,21 @@ impl Inner {
                 return Err(GraphError::too_many_requests(*after));
             }
             Some(CallFault::ServerError) => return Err(GraphError::server_error()),
-            Some(CallFault::BadGateway) => return Ok(self.bad_gateway()),
+            Some(CallFault::BadGateway) => return Ok(self.page(502)),
+            Some(CallFault::Page(status)) => return Ok(self.page(*status)),
             Some(CallFault::Refused(http, code, title)) => {
                 return Err(GraphError::new(*http, *code, title));
             }
             Some(CallFault::LostBefore) => return Ok(self.lost(None, None)),
             Some(CallFault::StallBefore(wait)) => self.stall(*wait),
-            Some(CallFault::LostAfter | CallFault::CutAfter | CallFault::StallAfter(_)) | None => {}
+            Some(
+                CallFault::LostAfter
+                | CallFault::CutAfter
+                | CallFault::StallAfter(_)
+                | CallFault::TrickleAfter(_)
+                | CallFault::PageAfter(_),
+            )
+            | None => {}
         }
         let (wamid, answer) = match call {
             Call::Message(message) => self.accept(number, message, body)?,
@@ -172,6 +182,11 @@ impl Inner {
                 self.stall(wait);
                 Reply::Answer(answer)
             }
+            Some(CallFault::TrickleAfter(gap)) => Reply::Trickle(answer, gap),
+            Some(CallFault::PageAfter(status)) => {
+                self.tell(Exchange::Lost { wamid });
+                self.page(status)
+            }
             _ => Reply::Answer(answer),
         })
     }
@@ -186,6 +201,9 @@ impl Inner {
         if state.accepted.len() >= ACCEPTED_MAX || state.queue.pending >= PENDING_MAX {
             return Err(GraphError::overloaded());
         }
+        let window = state
+            .meters
+            .admit(&self.limits, &number.id, &message, Instant::now())?;
         let serial = sample::mix(self.seed).wrapping_add(state.accepted.len() as u64);
         let wamid = sample::wamid_sent(serial, message.to.id());
         let text = words(&body);
@@ -197,8 +215,13 @@ impl Inner {
             body,
             at: Instant::now(),
         });
+        let since = state.faults_since.elapsed();
         let State { faults, dice, .. } = &mut *state;
-        let plan = plan(&faults.next_statuses(dice), &self.delays);
+        let mut faults = faults.next_statuses(dice, since);
+        if window == Window::Closed {
+            faults.push(StatusFault::Failed(131_047, "Re-engagement message".into()));
+        }
+        let plan = plan(&faults, &self.delays);
         state.queue.pending += plan.steps.len();
         drop(state);
         self.changed.notify_all();
@@ -238,15 +261,17 @@ impl Inner {
         cut.map_or(Reply::Nothing, Reply::Half)
     }
 
-    fn bad_gateway(&self) -> Reply {
+    /// What a proxy on the way would say.
+    fn page(&self, status: u16) -> Reply {
         self.state().tally.refused += 1;
-        self.tell(Exchange::Refused { http: 502, code: 0 });
+        self.tell(Exchange::Refused {
+            http: status,
+            code: 0,
+        });
+        let page = format!("<html><body><h1>{status}</h1></body></html>");
         Reply::Answer(Answer {
             content_type: "text/html",
-            ..Answer::json(
-                502,
-                "<html><body><h1>502 Bad Gateway</h1></body></html>".into(),
-            )
+            ..Answer::json(status, page)
         })
     }
 

@@ -250,11 +250,17 @@ fn faults_of_calls_are_what_a_client_meets() {
         standin.set_faults(Faults::none().call(Chance::Next(1), fault));
         assert_eq!(code(&send(&standin, &text("hi")).unwrap()), (http, number));
     }
-    standin.set_faults(Faults::none().call(Chance::Next(1), CallFault::BadGateway));
-    let (http, page) = send(&standin, &text("hi")).unwrap();
-    assert!(http == 502 && page.starts_with("<html>"));
-    assert_eq!(standin.tally().refused, 6);
-    assert!(standin.accepted().is_empty());
+    for (fault, status, accepted) in [
+        (CallFault::BadGateway, 502, 0),
+        (CallFault::Page(200), 200, 0),
+        (CallFault::PageAfter(504), 504, 1),
+    ] {
+        standin.set_faults(Faults::none().call(Chance::Next(1), fault));
+        let (http, page) = send(&standin, &text("hi")).unwrap();
+        assert!(http == status && page.starts_with("<html>"));
+        assert_eq!(standin.accepted().len(), accepted);
+    }
+    assert_eq!(standin.tally().refused, 8);
     assert_eq!(
         send(&standin, &text("hi")).unwrap().0,
         200,
@@ -302,6 +308,53 @@ fn a_stalled_answer_times_out_at_the_client() {
         assert_eq!(standin.accepted().len(), accepted);
         // Dropping ends the stall: the test would take an hour otherwise.
     }
+}
+
+#[test]
+fn a_trickled_answer_comes_in_the_end_or_never() {
+    let (standin, _callback) = pair(&[]);
+    for (gap, comes) in [(Duration::ZERO, true), (Duration::from_secs(1), false)] {
+        standin.set_faults(Faults::none().call(Chance::Always, CallFault::TrickleAfter(gap)));
+        let patience = if comes {
+            PATIENCE
+        } else {
+            Duration::from_millis(300)
+        };
+        let config = ureq::Agent::config_builder().timeout_global(Some(patience));
+        let agent: ureq::Agent = config.proxy(None).build().into();
+        let answer = post(&agent, &messages(&standin), &text("hi"));
+        assert_eq!(answer.is_ok(), comes, "{gap:?}");
+    }
+    assert_eq!(standin.accepted().len(), 2);
+}
+
+#[test]
+fn told_to_it_keeps_metas_limits() {
+    let callback = Callback::start(&[]);
+    let standin = StandIn::start(Options {
+        callback: Some(callback.url()),
+        limits: Limits::AS_META,
+        ..swift()
+    })
+    .unwrap();
+    send(&standin, &text("hi")).unwrap();
+    let failed = callback.status();
+    assert_eq!(
+        (&failed["status"], &failed["errors"][0]["code"]),
+        (&json!("failed"), &json!(131_047))
+    );
+    standin.customer_wrote(NUMBER, "15550107001", Duration::from_secs(1));
+    for _ in 1..45 {
+        assert_eq!(send(&standin, &text("hi")).unwrap().0, 200);
+    }
+    assert_eq!(code(&send(&standin, &text("hi")).unwrap()), (400, 131_056));
+    assert!(standin.wait_statuses(PATIENCE));
+    assert!(
+        callback
+            .got
+            .try_iter()
+            .all(|(_, body)| !body.to_string().contains("131047"))
+    );
 }
 
 #[test]
