@@ -368,6 +368,10 @@ impl Ending<'_, '_> {
         let earlier = self.job.attempts - 1;
         let tries_max = tries_max.map(|max| max + earlier);
         let tries_max = self.message.tries_max.or(tries_max);
+        // Nor does a try count that failed with all others: the trouble is Graph's, and an hour
+        // of it would use up the tries of each message that probes whether it is over.
+        let outage = self.queue.breaker.failed(self.now).probing();
+        let tries_max = tries_max.map(|max| max.saturating_add(u32::from(outage)));
         self.tx.set_tries_max(self.message.id, tries_max)?;
         self.again(at_least(wait, window_ms), why)
     }

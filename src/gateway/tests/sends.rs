@@ -132,6 +132,34 @@ fn an_error_of_graphs_own_is_tried_three_times_in_all() {
     assert_eq!(bench.outbox(1).0, SendState::Failed);
 }
 
+/// An hour of 503s with code 2 lost each message that had to probe.
+#[test]
+fn tries_that_fail_with_all_others_do_not_count() {
+    let mut bench = Bench::fast();
+    for n in 0..5 {
+        bench.queue(&format!("1555010{n:04}"), 1);
+    }
+    let sends = bench.sends();
+    for send in &sends {
+        bench.sent(send, &error(2, None));
+    }
+    let last = sends[4].outbox;
+    for _ in 0..20 {
+        bench.now += bench.limits.reconcile_window_ms;
+        for send in bench.sends() {
+            bench.sent(&send, &error(2, None));
+        }
+    }
+    bench.now += bench.limits.reconcile_window_ms;
+    for send in bench.sends() {
+        bench.sent(&send, &accepted(&format!("w{}", send.outbox)));
+    }
+    for outbox in last - 4..=last {
+        let (state, attempts) = bench.outbox(outbox);
+        assert_ne!(state, SendState::Failed, "{outbox} after {attempts} tries");
+    }
+}
+
 #[test]
 fn a_halt_burns_no_attempt_probes_alone_and_ends_with_a_new_token() {
     let mut bench = Bench::new();
