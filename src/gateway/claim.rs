@@ -34,7 +34,8 @@ pub enum Rest {
     UntilAnything,
     /// The end of a job, or the time: all queues are closed.
     UntilEnd,
-    /// The time alone: all numbers have booked as far ahead as they may.
+    /// The time alone: all numbers have booked as far ahead as they may, or
+    /// pause.
     UntilDue,
 }
 
@@ -166,6 +167,12 @@ impl Gateway {
         if queue.breaker.closed_until_ms > now {
             return Ok(Next::closed(queue.breaker.closed_until_ms));
         }
+        if let Some(until) = queue.throttle.paused_until(now) {
+            return Ok(Next {
+                due: Some(until),
+                rest: Rest::UntilDue,
+            });
+        }
         let probing = queue.breaker.probing() || queue.halt.is_some();
         let before = claimed.work.len();
         let target = match probing {
@@ -173,7 +180,7 @@ impl Gateway {
             false => room,
         };
         let mut pace = Pace {
-            rate: self.limits.rates.of(&queue.name),
+            rate: queue.throttle.pace(self.limits.rates.of(&queue.name), now),
             next_us: queue.next_us,
         };
         let mut booked_up = None;

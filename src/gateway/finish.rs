@@ -1,5 +1,7 @@
 //! `finish`: what came of an attempt, and all that follows, in one commit.
 
+mod slow;
+
 use super::Gateway;
 use super::receive::status_fault;
 use crate::policy::breaker::Breaker;
@@ -275,6 +277,7 @@ impl Ending<'_, '_> {
         let mut state = self.message.state.merge(SendState::Accepted);
         let mut fault = None;
         if let Some(wamid) = wamid {
+            self.tx.pair_accepted(self.job.lane)?;
             self.tx.set_wamid(self.message.id, wamid)?;
             for early in self.early_statuses(wamid)? {
                 let said = ladder::of_status(&early.status, early.of_participant);
@@ -322,27 +325,6 @@ impl Ending<'_, '_> {
         Ok(())
     }
 
-    /// Refused before processing: the same request again, later.
-    fn put_off(&self, scope: Scope, wait: Option<Duration>, why: &Why) -> Result<Sent> {
-        let backoff = match scope {
-            Scope::Pair => retry::pair_wait_ms(self.job.attempts),
-            _ => retry::SEND.after(self.job.attempts, self.luck),
-        };
-        let wait = at_least(wait, backoff);
-        match scope {
-            Scope::Message | Scope::Pair => {
-                self.state(SendState::Queued, Some(why))?;
-                self.again(wait, why)
-            }
-            Scope::Number | Scope::Account | Scope::App => {
-                // The queue waits, so the job need not: it goes first afterwards.
-                self.slow(scope, wait)?;
-                self.state(SendState::Queued, Some(why))?;
-                self.again(0, why)
-            }
-        }
-    }
-
     /// May have gone out: a status will tell, or nothing for the whole window.
     fn unknown(
         &self,
@@ -353,7 +335,7 @@ impl Ending<'_, '_> {
         why: &Why,
     ) -> Result<Sent> {
         if outgoing::is_mark(&self.message.type_) {
-            self.slow(scope, 0)?;
+            self.down(scope, 0)?;
             if self.job.attempts >= MARK_TRIES_MAX {
                 self.state(SendState::Failed, Some(why))?;
                 return self.end(JobState::Dead, Some(why));
@@ -361,7 +343,7 @@ impl Ending<'_, '_> {
             self.state(SendState::Queued, Some(why))?;
             return self.again(retry::SEND.after(self.job.attempts, self.luck), why);
         }
-        self.slow(scope, at_least(wait, 0))?;
+        self.down(scope, at_least(wait, 0))?;
         self.state(SendState::Unknown, Some(why))?;
         // Counted from the first try that may have gone out: being put off
         // before that doubles nothing.
@@ -449,36 +431,6 @@ impl Ending<'_, '_> {
             true => Ok(()),
             false => self.tx.set_breaker(self.queue.id, after),
         }
-    }
-
-    /// The number, or all numbers, send nothing for a while.
-    fn slow(&self, scope: Scope, wait_ms: i64) -> Result<()> {
-        let until = self.now + wait_ms;
-        let failed = self.queue.breaker.failed(self.now);
-        let own = Breaker {
-            closed_until_ms: match scope {
-                Scope::Message | Scope::Pair => failed.closed_until_ms,
-                _ => failed.closed_until_ms.max(until),
-            },
-            ..failed
-        };
-        self.tx.set_breaker(self.queue.id, own)?;
-        if !matches!(scope, Scope::Account | Scope::App) {
-            return Ok(());
-        }
-        let others = self
-            .tx
-            .queues()?
-            .into_iter()
-            .filter(|q| q.kind == QueueKind::Send);
-        for queue in others.filter(|q| q.id != self.queue.id) {
-            let breaker = Breaker {
-                closed_until_ms: queue.breaker.closed_until_ms.max(until),
-                ..queue.breaker
-            };
-            self.tx.set_breaker(queue.id, breaker)?;
-        }
-        Ok(())
     }
 
     fn state(&self, state: SendState, why: Option<&Why>) -> Result<()> {

@@ -4,6 +4,7 @@
 
 mod deliveries;
 mod joined;
+mod pace;
 mod sends;
 
 use super::*;

@@ -98,7 +98,7 @@ static TABLE: &[Row] = &[
 
     // Pace: refused before processing, safe to repeat.
     (4, Retry(Scope::App, 0), "the app's limit of calls is reached: it clears by itself within the hour"),
-    (17, Retry(Scope::App, 0), "the token's limit of calls is reached: it clears by itself within the hour"),
+    (17, Retry(Scope::Token, 0), "the token's limit of calls is reached: it clears by itself within the hour"),
     (341, Retry(Scope::App, 0), "the app's limit is reached: it clears by itself"),
     (613, Retry(Scope::App, 0), "a limit of calls is reached: it clears by itself"),
     (80007, Retry(Scope::Account, 0), "the account's limit of calls is reached: it clears by itself within the hour"),

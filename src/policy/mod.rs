@@ -5,6 +5,7 @@
 //! * [`verdict`]: what a Graph answer means for the message and its lane
 //! * [`retry`]: when to try again
 //! * [`pacing`]: how fast Meta lets us send
+//! * [`throttle`]: the pause and the slower pace after "too fast"
 //! * [`breaker`]: when to stop trying for everybody
 //! * [`ladder`]: what a status does to a message's state
 //! * [`password`]: whether a password is the operator's
@@ -15,4 +16,5 @@ pub mod ladder;
 pub mod pacing;
 pub mod password;
 pub mod retry;
+pub mod throttle;
 pub mod verdict;

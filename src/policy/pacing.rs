@@ -13,6 +13,10 @@
 pub const LEAD_MS: i64 = 100;
 const LEAD_US: i64 = LEAD_MS * 1_000;
 
+/// No booking reaches further: it is more than the interval at 1 a second and
+/// the slowest share of it (policy::throttle).
+const FAR_US: i64 = 60 * 1_000_000;
+
 /// A second's worth of sends is spread over this much more than a second.
 /// Threads and networks deliver a call a moment late, and the next one not:
 /// by so much calls may move together before a second at Graph's end holds
@@ -48,12 +52,18 @@ impl Rate {
         }
     }
 
+    /// A part of this rate.
+    pub fn share(self, part: i64, whole: i64) -> Rate {
+        Rate {
+            interval_us: self.interval_us * whole / part.max(1),
+        }
+    }
+
     /// Books a time for one send of a number whose next may begin at `next_us`;
     /// or, as an error, when to come again: a batch is worth booking then.
     pub fn book(self, next_us: i64, now_us: i64) -> Result<Booked, i64> {
-        let start_us = match next_us > now_us + LEAD_US + self.interval_us {
-            // No booking reaches as far: the clock was set back, or the number
-            // was slower once. Neither may silence it.
+        let start_us = match next_us > now_us + FAR_US {
+            // The clock was set back, which must not silence the number.
             true => now_us,
             false => next_us.max(now_us),
         };
@@ -150,13 +160,11 @@ mod tests {
         starts
     }
 
-    /// The most that begin in any second.
+    /// The most that begin in any second, of times in order.
     fn worst_second(starts: &[i64]) -> usize {
-        let within = |first: &i64| {
-            let second = *first..first + SECOND;
-            starts.iter().filter(|t| second.contains(t)).count()
-        };
-        starts.iter().map(within).max().unwrap_or(0)
+        let until = |end: i64| starts.partition_point(|t| *t < end);
+        let within = |(i, first): (usize, &i64)| until(first + SECOND) - i;
+        starts.iter().enumerate().map(within).max().unwrap_or(0)
     }
 
     #[test]

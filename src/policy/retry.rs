@@ -36,10 +36,11 @@ impl Backoff {
     }
 }
 
-/// The wait for a pair that is over its limit: 4^X seconds, X = 0, 1, 2, …
-/// (Meta: error 131056), up to about 17 minutes.
-pub fn pair_wait_ms(attempt: u32) -> i64 {
-    1_000 << (2 * attempt.saturating_sub(1).min(5))
+/// The wait for a pair that is over its limit and was so `before` times in a
+/// row: 4^X seconds, X = 0, 1, 2, … (Meta: error 131056), up to about 17
+/// minutes.
+pub fn pair_wait_ms(before: u32) -> i64 {
+    1_000 << (2 * before.min(5))
 }
 
 #[cfg(test)]
@@ -68,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_pair_waits_as_meta_says() {
-        let waits: Vec<i64> = (1..=8).map(pair_wait_ms).collect();
+        let waits: Vec<i64> = (0..8).map(pair_wait_ms).collect();
         assert_eq!(
             waits,
             [

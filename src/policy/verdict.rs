@@ -91,8 +91,13 @@ pub enum Scope {
     Number,
     /// All numbers of one WhatsApp Business account (WABA).
     Account,
-    /// All numbers of the Meta app; also when Graph cannot be reached at all.
+    /// All numbers that send with the same token.
+    Token,
+    /// All numbers of the Meta app.
     App,
+    /// Everything: Graph cannot be reached. The only scope that says nothing of
+    /// pace.
+    Graph,
 }
 
 /// What stands still until a person acts.
@@ -132,7 +137,7 @@ pub fn read(answer: &Answer<'_>) -> Verdict {
             body,
         } => read_http(*status, retry_after.map(|w| w.min(RETRY_AFTER_MAX)), body),
         Answer::NotSent { reason } => Verdict::Retry {
-            scope: Scope::App,
+            scope: Scope::Graph,
             wait: None,
             why: Why::ours(format!(
                 "Graph could not be reached, nothing was sent: {reason}"

@@ -2,6 +2,7 @@
 
 use crate::policy::breaker::Breaker;
 use crate::policy::ladder::SendState;
+use crate::policy::throttle::Throttle;
 use crate::wire::notification::Kind;
 
 /// A row of `conversation`: also the number of its lane.
@@ -35,6 +36,8 @@ pub struct Queue {
     pub name: String,
     /// Whether the other side as a whole is down.
     pub breaker: Breaker,
+    /// What Graph's refusals for pace left behind.
+    pub throttle: Throttle,
     /// The WhatsApp Business account of the number, once a notification told.
     pub waba: Option<String>,
     /// When the number's next send may begin (policy::pacing).

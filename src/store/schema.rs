@@ -126,8 +126,16 @@ CREATE INDEX job_dead ON job(id) WHERE state = 3;
 
 /// * `queue.waba`: the account a sending number belongs to, once a notification
 ///   told; what Meta says of an account concerns all its numbers.
+/// * `queue.throttle_…`: policy::throttle. `queue.full_at_us` is since then the
+///   time at which the number's next send may begin (policy::pacing).
+/// * `conversation.pair_refused`: how often in a row Graph refused the pair for
+///   its pace.
 const VERSION_2: &str = "
 ALTER TABLE queue ADD COLUMN waba TEXT;
+ALTER TABLE queue ADD COLUMN throttled_until INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE queue ADD COLUMN throttle_hits INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE queue ADD COLUMN throttle_share INTEGER NOT NULL DEFAULT 1000;
+ALTER TABLE conversation ADD COLUMN pair_refused INTEGER NOT NULL DEFAULT 0;
 ";
 
 /// How long a writer waits for another process that holds the file.

@@ -5,12 +5,19 @@ use super::Result;
 use super::rows::*;
 use crate::policy::breaker::Breaker;
 use crate::policy::ladder::SendState;
+use crate::policy::throttle::Throttle;
 use crate::wire::notification::{Incoming, Kind};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 macro_rules! event_columns {
     () => {
         "id, kind, field, type, key, conversation, received_at, body"
+    };
+}
+macro_rules! queue_columns {
+    () => {
+        "id, kind, name, failures, closed_until, full_at_us, halt, halt_scope, token_digest,
+         halt_since, waba, throttled_until, throttle_hits, throttle_share"
     };
 }
 macro_rules! job_columns {
@@ -118,6 +125,11 @@ fn queue(row: &Row<'_>) -> rusqlite::Result<Queue> {
         },
         waba: row.get(10)?,
         next_us: row.get(5)?,
+        throttle: Throttle {
+            until_ms: row.get(11)?,
+            hits: row.get(12)?,
+            share: row.get(13)?,
+        },
         halt: match halt {
             Some(reason) => Some(Halt {
                 reason,

@@ -264,7 +264,7 @@ impl Book {
             line.heard(verdict, reply.settled, now);
         }
         if let Verdict::Retry {
-            scope: Scope::App | Scope::Account,
+            scope: Scope::App,
             wait,
             ..
         } = verdict

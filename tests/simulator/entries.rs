@@ -14,9 +14,6 @@ use wabridge::store::rows::{JobState, Message, OutboxId};
 /// How far ahead of its time a send is claimed at most.
 const LEAD_MS: i64 = 100;
 
-/// Failures in a row after which a number sends one probe at a time.
-const PROBES_AT: u32 = 5;
-
 /// An event that is stored.
 pub struct Arrived {
     pub name: String,
@@ -66,8 +63,7 @@ pub struct Number {
     /// Calls that began after the halt.
     pub probes: u32,
     /// Graph asked for a pause.
-    pub closed_until: i64,
-    pub failures: u32,
+    pub paused_until: i64,
 }
 
 /// How far a message got; the test's own ladder.
@@ -218,8 +214,7 @@ impl Number {
             per_second: per_second as usize,
             halted: false,
             probes: 0,
-            closed_until: 0,
-            failures: 0,
+            paused_until: 0,
         }
     }
 
@@ -234,7 +229,7 @@ impl Number {
         ensure(self.pace.len() <= self.per_second, || {
             format!("`{name}` exceeds the number's rate")
         })?;
-        ensure(now >= self.closed_until, || {
+        ensure(now >= self.paused_until, || {
             format!("`{name}` is sent while Graph wants a pause")
         })?;
         self.probes += u32::from(self.halted);
@@ -249,43 +244,24 @@ impl Number {
             Verdict::Accepted { .. } => self.well(),
             _ if settled => {}
             Verdict::Refused { .. } => self.well(),
-            Verdict::Halt { .. } => {
-                self.halted = true;
-                self.closed_until = 0;
-            }
+            Verdict::Halt { .. } => self.halted = true,
             Verdict::Retry {
-                scope: Scope::Message | Scope::Pair,
+                scope: Scope::Message | Scope::Pair | Scope::Graph,
                 ..
             } => {}
-            Verdict::Retry { wait, .. } => {
-                self.fails();
-                self.pause(*wait, now);
-            }
-            Verdict::Unknown { .. } => self.fails(),
+            Verdict::Retry { wait, .. } => self.pause(*wait, now),
+            Verdict::Unknown { .. } => {}
         }
-    }
-
-    /// One failure more. The one that was a probe starts the wait anew.
-    pub fn fails(&mut self) {
-        if self.failures >= PROBES_AT {
-            self.closed_until = 0;
-        }
-        self.failures += 1;
     }
 
     pub fn pause(&mut self, wait: Option<std::time::Duration>, now: i64) {
         let wait = wait.map_or(0, |wait| wait.as_millis() as i64);
-        self.closed_until = self.closed_until.max(now + wait);
+        self.paused_until = self.paused_until.max(now + wait);
     }
 
-    /// A call went through. Pauses stand, unless it was the probe that shows
-    /// that all is well again.
+    /// A call went through, which ends a halt. Pauses stand.
     pub fn well(&mut self) {
-        if self.halted || self.failures >= PROBES_AT {
-            self.closed_until = 0;
-        }
         self.halted = false;
-        self.failures = 0;
         self.probes = 0;
     }
 }

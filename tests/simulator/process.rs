@@ -316,13 +316,16 @@ impl World {
         }
         for queue in read(self.database.read(|tx| tx.queues()))? {
             let kind = queue.kind;
-            let closed = queue.breaker.closed_until_ms > self.now;
+            let closed = queue.breaker.closed_until_ms > self.now
+                || queue.throttle.paused_until(self.now).is_some();
             if closed || queue.breaker.probing() || queue.halt.is_some() || self.room(kind) == 0 {
                 continue;
             }
             let due = read(self.database.read(|tx| tx.next_due(queue.id)))?;
+            // After a refusal for pace a number is slow for a while.
+            let slow = self.now < queue.throttle.until_ms + MINUTE;
             let awake = |due: i64| {
-                let latest = due.max(self.now) + OVERSLEPT_MS;
+                let latest = due.max(self.now) + if slow { MINUTE } else { OVERSLEPT_MS };
                 self.wakes[kind as usize].is_some_and(|wake| wake <= latest)
             };
             ensure(due.is_none_or(awake), || {

@@ -102,7 +102,7 @@ fn what_graph_answers_decides_when_the_message_is_tried_again() {
         (error(131_056, None), SendState::Queued, Some(1_000)),
         (error(131_056, Some(40)), SendState::Queued, Some(40_000)),
         (error(130_429, Some(40)), SendState::Queued, Some(40_000)),
-        (error(4, None), SendState::Queued, Some(500)),
+        (error(4, None), SendState::Queued, Some(2_500)),
         (error(131_000, None), SendState::Unknown, Some(window)),
         (lost(), SendState::Unknown, Some(window)),
         (error(190, None), SendState::Queued, Some(30_000)),

@@ -155,7 +155,8 @@ fn every_known_code_means_the_same_under_any_status() {
                 10, 200, 250, 299, 33, 131005, 131037, 131045, 133000, 133006, 133010,
             ],
         ),
-        ("retry App", &[4, 17, 341, 613]),
+        ("retry App", &[4, 341, 613]),
+        ("retry Token", &[17]),
         ("retry Account", &[80007, 80008]),
         ("retry Number", &[130429, 131208, 138002, 138005]),
         ("retry Pair", &[131056]),
@@ -273,7 +274,7 @@ fn an_answer_that_is_not_graphs_goes_by_what_stood_in_the_way() {
 fn without_an_answer_only_a_written_request_may_have_arrived() {
     let reason = || "connect timeout".to_owned();
     let not_sent = read(&Answer::NotSent { reason: reason() });
-    assert_eq!(line(&not_sent), "retry App");
+    assert_eq!(line(&not_sent), "retry Graph");
     let lost = read(&Answer::Lost { reason: reason() });
     assert_eq!(line(&lost), "unknown Message tries as set");
     for verdict in [not_sent, lost] {

@@ -96,6 +96,23 @@ impl Tx<'_> {
         Ok(self.row(sql, params![id], |row| row.get(0))?.unwrap_or(0))
     }
 
+    /// Graph refused the pair for its pace. Returns how often it had before, in a
+    /// row.
+    pub fn pair_refused(&self, id: ConversationId) -> Result<u32> {
+        let sql = "UPDATE conversation SET pair_refused = pair_refused + 1 WHERE id = ?1
+                   RETURNING pair_refused - 1";
+        Ok(self.row(sql, params![id], |row| row.get(0))?.unwrap_or(0))
+    }
+
+    /// Graph took a message to the pair.
+    pub fn pair_accepted(&self, id: ConversationId) -> Result<()> {
+        self.execute(
+            "UPDATE conversation SET pair_refused = 0 WHERE id = ?1 AND pair_refused > 0",
+            params![id],
+        )?;
+        Ok(())
+    }
+
     /// Writes the pair's token bucket.
     pub fn set_pair_full_at_us(&self, id: ConversationId, full_at_us: i64) -> Result<()> {
         self.execute(

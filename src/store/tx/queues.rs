@@ -19,22 +19,14 @@ impl Tx<'_> {
 
     /// All queues.
     pub fn queues(&self) -> Result<Vec<Queue>> {
-        self.rows(
-            "SELECT id, kind, name, failures, closed_until, full_at_us, halt, halt_scope, token_digest, halt_since, waba
-             FROM queue ORDER BY id",
-            &[],
-            queue,
-        )
+        let sql = concat!("SELECT ", queue_columns!(), " FROM queue ORDER BY id");
+        self.rows(sql, &[], queue)
     }
 
     /// One queue.
     pub fn queue_row(&self, id: QueueId) -> Result<Option<Queue>> {
-        self.row(
-            "SELECT id, kind, name, failures, closed_until, full_at_us, halt, halt_scope, token_digest, halt_since, waba
-             FROM queue WHERE id = ?1",
-            params![id],
-            queue,
-        )
+        let sql = concat!("SELECT ", queue_columns!(), " FROM queue WHERE id = ?1");
+        self.row(sql, params![id], queue)
     }
 
     /// Writes a queue's breaker.
@@ -60,6 +52,16 @@ impl Tx<'_> {
         self.execute(
             "UPDATE queue SET full_at_us = ?2 WHERE id = ?1",
             params![id, next_us],
+        )?;
+        Ok(())
+    }
+
+    /// Writes what a refusal for pace left behind.
+    pub fn set_throttle(&self, id: QueueId, throttle: Throttle) -> Result<()> {
+        self.execute(
+            "UPDATE queue SET throttled_until = ?2, throttle_hits = ?3, throttle_share = ?4
+             WHERE id = ?1",
+            params![id, throttle.until_ms, throttle.hits, throttle.share],
         )?;
         Ok(())
     }

@@ -1,0 +1,168 @@
+//! How fast, and who first.
+
+use super::*;
+
+/// Four numbers: two of one account, one of another, one with its own token.
+const FIRST: &str = "1001";
+const SISTER: &str = "1002";
+const OTHER: &str = "2001";
+const OWN_TOKEN: &str = "3001";
+
+fn fleet() -> Bench {
+    let mut bench = Bench::new();
+    let tokens = Tokens {
+        common: Some(Secret::new("token")),
+        by_number: [(OWN_TOKEN.to_owned(), Secret::new("own"))].into(),
+    };
+    let limits = bench.limits.clone();
+    let opened = bench
+        .database
+        .commit(|tx| Gateway::open(tx, limits, Wants::Messages, &tokens));
+    bench.gateway = opened.unwrap();
+    for number in [FIRST, SISTER, OTHER, OWN_TOKEN] {
+        bench.post(number, ANN, "text");
+    }
+    let accounts = [(FIRST, "1"), (SISTER, "1"), (OTHER, "2"), (OWN_TOKEN, "3")];
+    let learn = |tx: &Tx<'_>| {
+        let mut all = accounts.iter();
+        all.try_for_each(|(number, waba)| tx.learn_waba(number, waba))
+    };
+    bench.database.commit(learn).unwrap();
+    bench
+}
+
+impl Bench {
+    /// A message handed over by a program.
+    fn post(&mut self, number: &str, to: &str, type_: &str) -> OutboxId {
+        self.messages += 1;
+        let (gateway, now) = (&self.gateway, self.now);
+        let post = Post {
+            number: number.into(),
+            body: format!(
+                r#"{{"to":"{to}","type":"{type_}","{type_}":{{"n":{}}}}}"#,
+                self.messages
+            ),
+            idempotency_key: None,
+        };
+        let posted = self.database.commit(|tx| gateway.post(tx, now, &post));
+        match posted.unwrap() {
+            Posted::New(outbox) => outbox,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_refusal_for_pace_holds_up_just_whom_it_concerns() {
+    let cases: [(i64, &[&str]); 5] = [
+        (130_429, &[FIRST]),
+        (80_007, &[FIRST, SISTER]),
+        (17, &[FIRST, SISTER, OTHER]),
+        (4, &[FIRST, SISTER, OTHER, OWN_TOKEN]),
+        (613, &[FIRST, SISTER, OTHER, OWN_TOKEN]),
+    ];
+    for (code, pausing) in cases {
+        let mut bench = fleet();
+        let sends = bench.sends();
+        let first = sends.iter().find(|send| send.number == FIRST).unwrap();
+        bench.sent(first, &error(code, Some(30)));
+        for number in [FIRST, SISTER, OTHER, OWN_TOKEN] {
+            bench.post(number, BOB, "text");
+        }
+        let went = |bench: &mut Bench| -> Vec<String> {
+            bench.sends().into_iter().map(|send| send.number).collect()
+        };
+        bench.now += 29_999;
+        let early = went(&mut bench);
+        let all = [FIRST, SISTER, OTHER, OWN_TOKEN];
+        for number in all {
+            let waits = !early.iter().any(|n| n == number);
+            assert_eq!(waits, pausing.contains(&number), "{code}: {number}");
+        }
+        bench.now += 1;
+        let late = went(&mut bench);
+        assert!(
+            pausing.iter().all(|n| late.iter().any(|l| l == n)),
+            "{code}: {late:?}"
+        );
+    }
+}
+
+#[test]
+fn a_pairs_refusal_holds_up_no_other_pair_and_waits_as_meta_says() {
+    let mut bench = Bench::new();
+    bench.queue(ANN, 1);
+    bench.queue(BOB, 2);
+    let sends = bench.sends();
+    bench.sent(&sends[0], &error(131_000, None));
+    bench.sent(&sends[1], &accepted("w1"));
+    assert_eq!(bench.sends().len(), 1, "Bob's second");
+    bench.now += bench.limits.reconcile_window_ms;
+    // What went wrong before is no refusal of the pair.
+    for wait in [1_000, 4_000, 16_000, 64_000] {
+        let again = bench.sends().remove(0);
+        bench.sent(&again, &error(131_056, None));
+        bench.now += wait - 1;
+        assert!(bench.sends().is_empty(), "{wait}");
+        bench.now += 1;
+    }
+    let again = bench.sends().remove(0);
+    bench.sent(&again, &accepted("w2"));
+    bench.queue(ANN, 1);
+    let next = bench.sends().remove(0);
+    bench.sent(&next, &error(131_056, None));
+    bench.now += 1_000;
+    assert_eq!(bench.sends().len(), 1, "counted anew after a success");
+}
+
+#[test]
+fn calls_refused_together_are_one_refusal_and_no_outage() {
+    let mut bench = Bench::fast();
+    for n in 0..16 {
+        bench.post(NUMBER, &format!("1555020{n:04}"), "text");
+    }
+    let sends = bench.sends();
+    assert_eq!(sends.len(), 16);
+    for send in &sends {
+        bench.sent(send, &error(130_429, None));
+    }
+    bench.now += 999;
+    assert!(bench.sends().is_empty());
+    bench.now += 1;
+    assert_eq!(bench.sends().len(), 16, "not one probe");
+}
+
+#[test]
+fn a_number_has_its_own_rate() {
+    let mut bench = Bench::new();
+    let mut rates = Rates::all(Rate::per_second(1));
+    let own = (FIRST.to_owned(), Rate::per_second(1_000));
+    rates.by_number.extend([own]);
+    bench.limits.rates = rates;
+    bench.restart("token");
+    for n in 0..50 {
+        bench.post(FIRST, &format!("1555020{n:04}"), "text");
+        bench.post(SISTER, &format!("1555020{n:04}"), "text");
+    }
+    let sends = bench.sends();
+    let of = |number| sends.iter().filter(|send| send.number == number).count();
+    assert_eq!((of(FIRST), of(SISTER)), (50, 1));
+}
+
+#[test]
+fn the_pace_goes_on_after_a_restart_where_it_was() {
+    let mut bench = Bench::with(Limits {
+        rates: Rates::all(Rate::per_second(1)),
+        ..Limits::default()
+    });
+    bench.post(NUMBER, ANN, "text");
+    bench.post(NUMBER, BOB, "text");
+    let first = bench.sends();
+    assert_eq!(first.len(), 1);
+    bench.restart("token");
+    bench.now += 900;
+    assert!(bench.sends().is_empty());
+    bench.now += 102;
+    let second = bench.sends().remove(0);
+    assert!(second.start_at >= first[0].start_at + 1_000);
+}
