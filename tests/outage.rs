@@ -314,6 +314,7 @@ impl World {
                 wamid,
                 status: "delivered",
                 recipient: Recipient::Phone(&message.recipient),
+                user_id: None,
                 opaque: Some(&mark),
                 error: None,
                 timestamp: now / SECOND,
