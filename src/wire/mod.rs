@@ -4,6 +4,7 @@
 //! * [`raw`]: JSON read as text that keeps its spelling
 //! * [`notification`]: one POST becomes the events to be stored
 //! * [`event`], [`message`], [`status`]: the typed view of a stored event
+//! * [`media`]: files in messages: ids, digests, addresses, types, names
 //! * [`outgoing`]: a Cloud API message object on its way out
 //! * [`compose`]: messages to send, put together in Rust
 //! * [`validate`]: what can be known to be wrong with a message before it is sent
@@ -12,6 +13,7 @@
 
 pub mod compose;
 pub mod event;
+pub mod media;
 pub mod message;
 pub mod notification;
 pub mod outgoing;
