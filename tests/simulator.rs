@@ -13,6 +13,7 @@
 //! * [`world`]: time, and who calls whom
 //! * [`process`]: the service's steps, and its crashes between them and in them
 //! * [`meta`], [`graph`], [`app`]: the three outsides
+//! * [`files`]: customers' files, and their book
 //! * [`book`], [`entries`], [`lanes`]: what must have happened, written down independently of the store
 //! * [`rest`]: what must be true in the end
 //!
@@ -28,6 +29,8 @@ mod app;
 mod book;
 #[path = "simulator/entries.rs"]
 mod entries;
+#[path = "simulator/files.rs"]
+mod files;
 #[path = "simulator/graph.rs"]
 mod graph;
 #[path = "simulator/lanes.rs"]

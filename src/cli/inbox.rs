@@ -1,8 +1,9 @@
 //! `wabridge inbox list|show|replay`
 
 use super::{Failure, Outcome, View, ids, no_flags, output, view_and_values, visit};
+use crate::config::{self, Sources};
 use crate::edge::clock;
-use crate::gateway::operator::{self, InboxRow, InboxState, Replayed};
+use crate::gateway::operator::{self, InboxRow, InboxState, MediaRow, Replayed};
 use lexopt::{Arg, Parser, ValueExt};
 use serde_json::{Value, json};
 
@@ -15,12 +16,12 @@ Usage: wabridge inbox list [--state pending|done|dead] [--limit N] [--json]
        wabridge inbox replay --dead [--limit N]
 
 list    the newest events, oldest of them first (50, or --limit N)
-show    one event with its deliveries and Meta's envelope
-replay  hands events to your logic again, in their place in the conversation;
-        --dead takes all that were given up
+show    one event with its deliveries, its files and Meta's envelope
+replay  hands events to your logic again, in their place in the conversation, and tries
+        files anew that could not be fetched; --dead takes all that were given up
 
 --json prints one JSON object a line, with: id kind field type key conversation received_at
-state attempts error. It works beside the running service.
+state attempts error media. It works beside the running service.
 ";
 
 pub fn run(mut parser: Parser) -> Outcome {
@@ -163,7 +164,30 @@ fn json(row: &InboxRow) -> Value {
         "state": row.state.as_str(),
         "attempts": row.attempts,
         "error": row.error,
+        "media": row.media.iter().map(media_json).collect::<Vec<_>>(),
     })
+}
+
+fn media_json(row: &MediaRow) -> Value {
+    json!({
+        "media_id": row.media.media_id,
+        "kind": row.media.kind,
+        "mime_type": row.media.mime_type,
+        "filename": row.media.filename,
+        "state": row.state.as_str(),
+        "attempts": row.attempts,
+        "error": row.error,
+        "bytes": row.media.bytes,
+        "path": path(row),
+    })
+}
+
+/// Where a fetched file is.
+fn path(row: &MediaRow) -> Option<String> {
+    let file = row.media.file.as_ref()?;
+    let (config, _) = config::survey(&Sources::of_this_process());
+    let folder = config.media.map(|media| media.folder).unwrap_or_default();
+    Some(folder.join(file).to_string_lossy().into_owned())
 }
 
 /// The row with its deliveries and Meta's envelope to the letter.
@@ -211,6 +235,18 @@ fn people(row: &InboxRow) -> String {
         line(
             "delivery",
             &format!("{} {state} after {tries} tries{error}", delivery.consumer),
+        );
+    }
+    for media in &row.media {
+        let rest = match (path(media), &media.error) {
+            (Some(path), _) => format!(": {path}"),
+            (None, Some(error)) => format!(" after {} tries: {error}", media.attempts),
+            (None, None) => String::new(),
+        };
+        let (kind, id) = (&media.media.kind, &media.media.media_id);
+        line(
+            "file",
+            &format!("{kind} {id} {}{rest}", media.state.as_str()),
         );
     }
     let body = output::inert_json(row.event.body.trim_end());

@@ -34,6 +34,7 @@ fn kind(queue: &QueueStatus) -> &'static str {
     match queue.queue.kind {
         QueueKind::Deliver => "deliver",
         QueueKind::Send => "send",
+        QueueKind::Fetch => "fetch",
     }
 }
 

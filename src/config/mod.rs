@@ -12,6 +12,7 @@ pub mod table;
 pub use sources::Sources;
 
 use crate::policy::pacing::Rate;
+use crate::wire::media::Kinds;
 use crate::wire::signature::{HubKeys, StandardKey};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -148,6 +149,17 @@ pub struct Api {
     pub wait: Duration,
 }
 
+/// Where customers' files go.
+#[derive(Clone, Debug)]
+pub struct Media {
+    /// `MEDIA_DIR`.
+    pub folder: PathBuf,
+    /// The longest file that is fetched.
+    pub bytes_max: u64,
+    /// Which are fetched.
+    pub kinds: Kinds,
+}
+
 /// The settings of a service, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -179,6 +191,8 @@ pub struct Config {
     pub forward_concurrency: usize,
     /// The API for sending, when there is a key to it.
     pub api: Option<Api>,
+    /// Where customers' files go, when they are fetched.
+    pub media: Option<Media>,
     /// The queue's limits.
     pub limits: Limits,
     /// How many calls to Graph may run at once.
@@ -202,6 +216,8 @@ pub struct Limits {
     pub delivery_age_max_ms: i64,
     /// A message older than this is not sent any more.
     pub send_age_max_ms: i64,
+    /// Which files are fetched; none when there is nowhere to put them.
+    pub media_kinds: Kinds,
     /// How long a probe of a closed queue may take before the next one.
     pub probe_timeout_ms: i64,
 }
@@ -271,6 +287,8 @@ pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
     reader.session_secret();
     let timeout = reader.seconds("FORWARD_TIMEOUT");
     let forward_concurrency = reader.number("FORWARD_CONCURRENCY", 1, 256) as usize;
+    let media = reader.media();
+    let media_kinds = media.as_ref().map_or(Kinds::NONE, |media| media.kinds);
     let config = Config {
         verify_tokens,
         hub_keys: HubKeys::new(app_secrets.iter().map(Secret::expose)),
@@ -285,12 +303,14 @@ pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
         forward: reader.forward(timeout, forward_concurrency),
         forward_concurrency,
         api: reader.api(),
+        media,
         limits: Limits {
             rates: reader.rates(),
             reconcile_window_ms: reader.seconds("RECONCILE_WINDOW").as_millis() as i64,
             on_unknown: reader.on_unknown(),
             delivery_age_max_ms: reader.seconds("FORWARD_MAX_AGE").as_millis() as i64,
             send_age_max_ms: reader.seconds("SEND_MAX_AGE").as_millis() as i64,
+            media_kinds,
             probe_timeout_ms: timeout.as_millis() as i64 + 30_000,
         },
         send_concurrency: reader.number("SEND_CONCURRENCY", 1, 1_024) as usize,
@@ -563,6 +583,49 @@ impl Reader<'_> {
             wait: self.seconds("API_WAIT"),
         };
         (!api.keys.is_empty()).then_some(api)
+    }
+
+    fn media(&mut self) -> Option<Media> {
+        let words = self.value("MEDIA_KINDS");
+        let kinds = Kinds::parse(&words).unwrap_or_else(|word| {
+            self.problem(format!(
+                "MEDIA_KINDS={words}: {word:?} is no kind of file: write all, or some of image, \
+                 video, audio, document, sticker, separated by commas"
+            ));
+            Kinds::NONE
+        });
+        let bytes_max = self.bytes("MEDIA_BYTES_MAX");
+        let folder = self.sources.value("MEDIA_DIR")?;
+        let state = self.sources.value("STATE_DIRECTORY").unwrap_or_default();
+        Some(Media {
+            // An absolute one stays as it is.
+            folder: PathBuf::from(state).join(folder),
+            bytes_max,
+            kinds,
+        })
+    }
+
+    /// A number of bytes: `500000`, `500KB`, `16MB` or `1GB`; at most 1 TB.
+    fn bytes(&mut self, name: &str) -> u64 {
+        let text = self.value(name);
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let factor = match text[digits.len()..].to_ascii_uppercase().as_str() {
+            "" | "B" => Some(1),
+            "KB" => Some(1_000),
+            "MB" => Some(1_000_000),
+            "GB" => Some(1_000_000_000_u64),
+            _ => None,
+        };
+        let number = digits.trim_end().parse::<u64>().ok().zip(factor);
+        match number.and_then(|(n, factor)| n.checked_mul(factor)) {
+            Some(bytes) if (1..=1_000_000_000_000).contains(&bytes) => bytes,
+            _ => {
+                self.problem(format!(
+                    "{name}={text} is not a number of bytes: write 500KB, 16MB or 1GB"
+                ));
+                1
+            }
+        }
     }
 
     fn on_unknown(&mut self) -> OnUnknown {

@@ -56,6 +56,7 @@ const fn under(group: &'static str, setting: Setting) -> Setting {
 const META: &str = "Meta";
 const LOGIC: &str = "Your logic";
 const API: &str = "The API for sending";
+const MEDIA: &str = "Customers' files";
 const SERVICE: &str = "The service";
 const SENDING: &str = "Sending";
 
@@ -211,6 +212,30 @@ pub const SETTINGS: &[Setting] = &[
             "API_WAIT",
             "10s",
             "How long a caller waits for Graph's answer before it gets 202 and an id to ask by.",
+        ),
+    ),
+    under(
+        MEDIA,
+        fixed(setting(
+            "MEDIA_DIR",
+            "",
+            "A folder for the pictures, films, voice notes and documents that customers send: fetched before Meta forgets them. Below $STATE_DIRECTORY unless it begins with /. Empty: nothing is fetched.",
+        )),
+    ),
+    under(
+        MEDIA,
+        setting(
+            "MEDIA_KINDS",
+            "all",
+            "What is fetched: all, or some of image, video, audio, document, sticker, separated by commas.",
+        ),
+    ),
+    under(
+        MEDIA,
+        setting(
+            "MEDIA_BYTES_MAX",
+            "100MB",
+            "Larger files are not fetched; Meta takes no more than 100 MB from a customer.",
         ),
     ),
     under(

@@ -65,6 +65,10 @@ fn each_mistake_says_its_mend() {
     check_problem(&[("RATE_PER_NUMBER", "0")], "from 1 to 1000");
     check_problem(&[("RATE_PER_NUMBER_42", "1001")], "from 1 to 1000");
     check_problem(&[("RATE_PER_NUMBER_+49", "20")], "digits only");
+    check_problem(&[("MEDIA_KINDS", "image,pictures")], "image, video");
+    check_problem(&[("MEDIA_BYTES_MAX", "big")], "16MB or 1GB");
+    check_problem(&[("MEDIA_BYTES_MAX", "0")], "16MB or 1GB");
+    check_problem(&[("MEDIA_BYTES_MAX", "99999999999GB")], "16MB or 1GB");
     check_problem(&[("LOG_LEVEL", "loud")], "debug");
     check_problem(&[("ALLOW_UNSIGNED", "perhaps")], "neither true nor false");
 }
@@ -101,6 +105,42 @@ fn a_number_may_have_its_own_rate() {
     let rates = &config.limits.rates;
     assert_eq!(rates.of("42"), Rate::per_second(1_000));
     assert_eq!(rates.of("43"), Rate::per_second(20));
+}
+
+#[test]
+fn files_are_fetched_only_into_a_folder_that_was_named() {
+    let off = load(&with(&[("MEDIA_KINDS", "image")])).unwrap();
+    assert!(off.media.is_none() && off.limits.media_kinds.is_empty());
+    for (state, folder, expected) in [
+        ("", "files", "files"),
+        ("/var/lib/wabridge", "files", "/var/lib/wabridge/files"),
+        ("/var/lib/wabridge", "/srv/files", "/srv/files"),
+    ] {
+        let pairs = [("STATE_DIRECTORY", state), ("MEDIA_DIR", folder)];
+        let sources = Sources::from_pairs(MINIMUM.into_iter().chain(pairs));
+        let config = load(&sources).unwrap();
+        assert_eq!(config.media.unwrap().folder, PathBuf::from(expected));
+        assert_eq!(config.limits.media_kinds, Kinds::parse("all").unwrap());
+    }
+}
+
+#[test]
+fn numbers_of_bytes_are_read() {
+    for (text, bytes) in [
+        ("7", 7),
+        ("7B", 7),
+        ("500KB", 500_000),
+        ("16 mb", 16_000_000),
+        ("1GB", 1_000_000_000),
+    ] {
+        let pairs = [("MEDIA_DIR", "files"), ("MEDIA_BYTES_MAX", text)];
+        let sources = Sources::from_pairs(MINIMUM.into_iter().chain(pairs));
+        assert_eq!(
+            load(&sources).unwrap().media.unwrap().bytes_max,
+            bytes,
+            "{text}"
+        );
+    }
 }
 
 #[test]

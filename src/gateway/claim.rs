@@ -1,6 +1,7 @@
 //! `claim`: the attempt is written, then the work is handed out.
 
 use super::Gateway;
+use super::fetch::Fetching;
 use crate::config::OnUnknown;
 use crate::policy::breaker::Breaker;
 use crate::policy::ladder::SendState;
@@ -46,6 +47,8 @@ pub enum Work {
     Deliver(Delivery),
     /// Call Graph.
     Send(Sending),
+    /// Fetch a file from Meta.
+    Fetch(Fetching),
 }
 
 /// An event on its way to a consumer.
@@ -225,10 +228,11 @@ impl Gateway {
     }
 
     fn start(&self, tx: &Tx<'_>, now: i64, job: &Job, pace: &mut Pace) -> Result<Started> {
-        match (job.event, job.outbox) {
-            (Some(event), _) => self.start_delivery(tx, now, job, event),
-            (None, Some(outbox)) => self.start_sending(tx, now, job, outbox, pace),
-            (None, None) => give_up(tx, now, job, "the job names nothing to do"),
+        match (job.event, job.outbox, job.media) {
+            (Some(event), ..) => self.start_delivery(tx, now, job, event),
+            (_, Some(outbox), _) => self.start_sending(tx, now, job, outbox, pace),
+            (.., Some(media)) => self.start_fetch(tx, now, job, media),
+            (None, None, None) => give_up(tx, now, job, "the job names nothing to do"),
         }
     }
 
@@ -374,7 +378,7 @@ fn no_token(now: i64) -> Halt {
 }
 
 /// What became of one job that was due.
-enum Started {
+pub(super) enum Started {
     Work(Work),
     /// It ended or waits; others may go.
     NotNow,
@@ -409,7 +413,7 @@ impl Next {
     }
 }
 
-fn give_up(tx: &Tx<'_>, now: i64, job: &Job, why: &str) -> Result<Started> {
+pub(super) fn give_up(tx: &Tx<'_>, now: i64, job: &Job, why: &str) -> Result<Started> {
     tx.end_job(job, JobState::Dead, Some(why), now)?;
     Ok(Started::NotNow)
 }

@@ -254,7 +254,7 @@ impl Gateway {
     }
 
     /// The job, if this attempt at it is still under way.
-    fn running(&self, tx: &Tx<'_>, job: JobId, attempt: u32) -> Result<Option<Job>> {
+    pub(super) fn running(&self, tx: &Tx<'_>, job: JobId, attempt: u32) -> Result<Option<Job>> {
         let job = tx.job(job)?;
         Ok(job.filter(|job| job.state == JobState::Running && job.attempts == attempt))
     }

@@ -6,18 +6,21 @@
 //! * [`receive`]: an event is stored, and its deliveries with it
 //! * [`claim`]: the attempt is written, then the work is handed out
 //! * [`finish`]: what came of it, and all that follows, in one commit
+//! * [`fetch`]: customers' files
 //! * [`post`]: a message handed over by a caller of the API
 //! * [`operator`]: looking, replaying
 //!
 //! What a crash between two steps means is decided in [`Gateway::recover`].
 
 pub mod claim;
+pub mod fetch;
 pub mod finish;
 pub mod operator;
 pub mod post;
 pub mod receive;
 
 pub use claim::{Claimed, Delivery, Rest, Sending, Work};
+pub use fetch::Fetching;
 pub use finish::{Outcome, Sent};
 pub use post::{Post, Posted};
 pub use receive::Received;
@@ -108,7 +111,10 @@ impl Gateway {
         let later = now + self.limits.reconcile_window_ms;
         for job in tx.running_jobs()? {
             let Some(outbox) = job.outbox else {
-                recovered.deliveries += 1;
+                match job.media {
+                    None => recovered.deliveries += 1,
+                    Some(_) => recovered.fetches += 1,
+                }
                 // One that ends the process each time must not do so at full speed.
                 let wait = match job.attempts {
                     0 | 1 => 0,
@@ -151,8 +157,9 @@ impl Gateway {
                 tx.defer_job(job.id, later)?;
             }
         }
-        // A restart is often how an operator mends the app: look at once.
-        for queue in tx.queues()?.iter().filter(|q| q.kind == QueueKind::Deliver) {
+        // A restart is often how an operator mends the app, or the way to Meta:
+        // look at once.
+        for queue in tx.queues()?.iter().filter(|q| q.kind != QueueKind::Send) {
             let breaker = crate::policy::breaker::Breaker {
                 closed_until_ms: 0,
                 ..queue.breaker
@@ -250,6 +257,8 @@ impl Gateway {
 pub struct Recovered {
     /// Deliveries to be repeated.
     pub deliveries: usize,
+    /// Fetches of files to be repeated.
+    pub fetches: usize,
     /// Sends that were being made.
     pub sends: usize,
     /// Messages waiting for a status that tells whether they went out.

@@ -27,6 +27,8 @@ pub struct InboxRow {
     pub error: Option<String>,
     /// One a consumer.
     pub deliveries: Vec<DeliveryRow>,
+    /// The files it names, of the kinds that are fetched.
+    pub media: Vec<MediaRow>,
 }
 
 /// One delivery of an event.
@@ -40,6 +42,41 @@ pub struct DeliveryRow {
     pub attempts: u32,
     /// What went wrong last.
     pub error: Option<String>,
+}
+
+/// A file of an event.
+#[derive(Clone, Debug)]
+pub struct MediaRow {
+    /// As stored.
+    pub media: Media,
+    /// Where it stands.
+    pub state: MediaState,
+    /// How often it was tried to fetch it.
+    pub attempts: u32,
+    /// What went wrong last.
+    pub error: Option<String>,
+}
+
+/// Where a file stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MediaState {
+    /// Being fetched, or to be.
+    Pending,
+    /// In MEDIA_DIR.
+    Fetched,
+    /// Given up.
+    Failed,
+}
+
+impl MediaState {
+    /// The word used in listings.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            MediaState::Pending => "pending",
+            MediaState::Fetched => "fetched",
+            MediaState::Failed => "failed",
+        }
+    }
 }
 
 /// Where an event stands.
@@ -124,8 +161,29 @@ fn inbox_row(tx: &Tx<'_>, event: Event) -> Result<InboxRow> {
         attempts: worst.as_ref().map_or(0, |worst| worst.attempts),
         error: worst.and_then(|worst| worst.error),
         deliveries,
+        media: media_rows(tx, event.id)?,
         event,
     })
+}
+
+fn media_rows(tx: &Tx<'_>, event: EventId) -> Result<Vec<MediaRow>> {
+    let rows = tx.media_of(event)?.into_iter();
+    rows.map(|media| {
+        let job = tx.job_of_media(media.id)?;
+        let state = match &job {
+            _ if media.file.is_some() => MediaState::Fetched,
+            Some((job, _)) if job.state == JobState::Dead => MediaState::Failed,
+            _ => MediaState::Pending,
+        };
+        let (attempts, error) = job.map_or((0, None), |(job, error)| (job.attempts, error));
+        Ok(MediaRow {
+            media,
+            state,
+            attempts,
+            error,
+        })
+    })
+    .collect()
 }
 
 /// `number/user`, by the names the conversation has now.
@@ -155,12 +213,20 @@ pub enum Replayed {
 }
 
 /// Delivers an event again, in its place in the conversation's order. One that
-/// nobody was there for when it came goes to the bot.
+/// nobody was there for when it came goes to the bot. Files of it that were
+/// given up are tried anew.
 pub fn replay(tx: &Tx<'_>, now: i64, id: EventId) -> Result<Replayed> {
     let Some(event) = tx.event(id)? else {
         return Ok(Replayed::Missing);
     };
     let lane = resolve(tx, event.conversation)?;
+    for file in tx.media_of(id)? {
+        if let Some((job, _)) = tx.job_of_media(file.id)?
+            && job.state == JobState::Dead
+        {
+            tx.reopen_job(&job, now)?;
+        }
+    }
     let jobs = tx.deliveries(id)?;
     if jobs.is_empty() {
         let bot = tx.queue(QueueKind::Deliver, BOT)?;

@@ -16,6 +16,8 @@ pub struct Received {
     pub duplicates: u32,
     /// There is something to deliver.
     pub to_deliver: bool,
+    /// There are files to fetch.
+    pub to_fetch: bool,
     /// A message was settled, so its lane may go on.
     pub to_send: bool,
 }
@@ -42,6 +44,7 @@ impl Gateway {
             if let Some(facts) = &event.status {
                 received.to_send |= self.apply_status(tx, now, facts)?;
             }
+            received.to_fetch |= self.queue_files(tx, now, id, &event.number, &event.body)?;
             if self.wants.includes(event.kind) {
                 tx.push_job(self.bot, conversation, Some(id), None, now)?;
                 received.to_deliver = true;

@@ -3,12 +3,14 @@
 //! test with a name here. This file holds what the tests stand on.
 
 mod deliveries;
+mod fetches;
 mod joined;
 mod pace;
 mod sends;
 
 use super::*;
 use crate::config::{Limits, OnUnknown, Rates, Secret, Tokens};
+use crate::policy::fetch::Fetch;
 use crate::policy::pacing::Rate;
 use crate::policy::verdict::{self, Answer, Verdict};
 use crate::store::Database;
@@ -92,7 +94,7 @@ impl Bench {
         let work = self.claim(QueueKind::Deliver).work.into_iter();
         work.map(|work| match work {
             Work::Deliver(delivery) => delivery,
-            Work::Send(_) => unreachable!("only deliveries were claimed"),
+            _ => unreachable!("only deliveries were claimed"),
         })
         .collect()
     }
@@ -101,9 +103,25 @@ impl Bench {
         let work = self.claim(QueueKind::Send).work.into_iter();
         work.map(|work| match work {
             Work::Send(sending) => sending,
-            Work::Deliver(_) => unreachable!("only sends were claimed"),
+            _ => unreachable!("only sends were claimed"),
         })
         .collect()
+    }
+
+    fn fetches(&mut self) -> Vec<Fetching> {
+        let work = self.claim(QueueKind::Fetch).work.into_iter();
+        work.map(|work| match work {
+            Work::Fetch(fetching) => fetching,
+            _ => unreachable!("only fetches were claimed"),
+        })
+        .collect()
+    }
+
+    fn fetched(&mut self, fetching: &Fetching, outcome: &Fetch) {
+        let (gateway, now, job, attempt) =
+            (&self.gateway, self.now, fetching.job, fetching.attempt);
+        let step = |tx: &Tx<'_>| gateway.finish_fetch(tx, now, job, attempt, outcome, 0.0);
+        self.database.commit(step).unwrap();
     }
 
     fn delivered(&mut self, delivery: &Delivery, outcome: &Outcome) {

@@ -7,11 +7,13 @@
 //! * [`pacing`]: how fast Meta lets us send
 //! * [`throttle`]: the pause and the slower pace after "too fast"
 //! * [`breaker`]: when to stop trying for everybody
+//! * [`fetch`]: what becomes of a customer's file that is fetched
 //! * [`ladder`]: what a status does to a message's state
 //! * [`password`]: whether a password is the operator's
 
 pub mod breaker;
 pub mod codes;
+pub mod fetch;
 pub mod ladder;
 pub mod pacing;
 pub mod password;

@@ -3,6 +3,7 @@
 use crate::policy::breaker::Breaker;
 use crate::policy::ladder::SendState;
 use crate::policy::throttle::Throttle;
+use crate::wire::media::Digest;
 use crate::wire::notification::Kind;
 
 /// A row of `conversation`: also the number of its lane.
@@ -11,6 +12,8 @@ pub type ConversationId = i64;
 pub type EventId = i64;
 /// A row of `outbox`.
 pub type OutboxId = i64;
+/// A row of `media`; Meta's own id of a file is a text.
+pub type MediaId = i64;
 /// A row of `job`.
 pub type JobId = i64;
 /// A row of `queue`.
@@ -23,6 +26,8 @@ pub enum QueueKind {
     Deliver = 0,
     /// Send messages through Graph; the queue's name is the `phone_number_id`.
     Send = 1,
+    /// Fetch files; the queue's name is the `phone_number_id` they came to.
+    Fetch = 2,
 }
 
 /// One consumer, or one sending number.
@@ -96,6 +101,8 @@ pub struct Job {
     pub event: Option<EventId>,
     /// The message to send.
     pub outbox: Option<OutboxId>,
+    /// The file to fetch.
+    pub media: Option<MediaId>,
     /// Where it stands.
     pub state: JobState,
     /// How often it was started.
@@ -180,4 +187,31 @@ pub struct Fault {
     pub code: Option<i64>,
     /// In words.
     pub text: String,
+}
+
+/// A file that an event names.
+#[derive(Clone, Debug)]
+pub struct Media {
+    /// Its row.
+    pub id: MediaId,
+    /// The event that names it.
+    pub event: EventId,
+    /// Meta's id for it.
+    pub media_id: String,
+    /// `phone_number_id` it came to.
+    pub number: String,
+    /// What it is in the message: `image`, `document`, …
+    pub kind: String,
+    /// Its type: from the event, then as Graph told it.
+    pub mime_type: Option<String>,
+    /// The sender's name for it: any text at all.
+    pub filename: Option<String>,
+    /// What Meta announced, then what the file has.
+    pub sha256: Option<Digest>,
+    /// Its length, once it was fetched.
+    pub bytes: Option<u64>,
+    /// Its name in MEDIA_DIR, once it was fetched.
+    pub file: Option<String>,
+    /// When the event was stored, in Unix milliseconds.
+    pub created_at: i64,
 }

@@ -130,12 +130,50 @@ CREATE INDEX job_dead ON job(id) WHERE state = 3;
 ///   time at which the number's next send may begin (policy::pacing).
 /// * `conversation.pair_refused`: how often in a row Graph refused the pair for
 ///   its pace.
+/// * `media`: a file that an event names, one row for each of both, so that it is
+///   known what belongs to an event or to its conversation. `file` is its name in
+///   MEDIA_DIR once it was fetched; several rows have the same when they have the
+///   same content. `sha256` is what Meta announced, then what the file has.
+/// * `job.media`: the file that the job fetches. Its lane is the negative of that
+///   row's id: one of its own, and no conversation's.
+/// * `upload`: files that Meta has from us, and the ids it gave them.
 const VERSION_2: &str = "
 ALTER TABLE queue ADD COLUMN waba TEXT;
 ALTER TABLE queue ADD COLUMN throttled_until INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE queue ADD COLUMN throttle_hits INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE queue ADD COLUMN throttle_share INTEGER NOT NULL DEFAULT 1000;
 ALTER TABLE conversation ADD COLUMN pair_refused INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE media(
+  id INTEGER PRIMARY KEY,
+  event INTEGER NOT NULL,
+  media_id TEXT NOT NULL,
+  number TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  mime_type TEXT,
+  filename TEXT,
+  sha256 BLOB,
+  bytes INTEGER,
+  file TEXT,
+  created_at INTEGER NOT NULL,
+  fetched_at INTEGER,
+  UNIQUE(event, media_id)
+);
+CREATE INDEX media_id ON media(media_id);
+CREATE INDEX media_file ON media(file) WHERE file IS NOT NULL;
+ALTER TABLE job ADD COLUMN media INTEGER;
+CREATE INDEX job_media ON job(media) WHERE media IS NOT NULL;
+
+CREATE TABLE upload(
+  number TEXT NOT NULL,
+  sha256 BLOB NOT NULL,
+  mime_type TEXT NOT NULL,
+  media_id TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  PRIMARY KEY(number, sha256, mime_type)
+) WITHOUT ROWID;
+CREATE INDEX upload_age ON upload(created_at);
+CREATE INDEX upload_media ON upload(media_id);
 ";
 
 /// How long a writer waits for another process that holds the file.
@@ -415,7 +453,9 @@ mod tests {
         );
         let message = tx.message(17).unwrap().unwrap();
         assert_eq!(message.wamid.as_deref(), Some("w"));
-        assert_eq!(tx.job_of_outbox(17).unwrap().unwrap().attempts, 1);
+        let job = tx.job_of_outbox(17).unwrap().unwrap();
+        assert_eq!((job.attempts, job.media), (1, None));
+        assert!(tx.fetched_media("1").unwrap().is_none());
         tx.learn_waba("106540300000001", "5").unwrap();
         let queue = tx.queue_row(7).unwrap().unwrap();
         assert_eq!(queue.waba.as_deref(), Some("5"));

@@ -22,7 +22,7 @@ macro_rules! queue_columns {
 }
 macro_rules! job_columns {
     () => {
-        "id, queue, lane, event, outbox, state, attempts"
+        "id, queue, lane, event, outbox, state, attempts, media"
     };
 }
 macro_rules! message_columns {
@@ -35,6 +35,7 @@ macro_rules! message_columns {
 mod conversations;
 mod events;
 mod jobs;
+mod media;
 mod outbox;
 mod queues;
 
@@ -107,6 +108,7 @@ fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
         outbox: row.get(4)?,
         state: JobState::from_sql(row.get(5)?),
         attempts: row.get(6)?,
+        media: row.get(7)?,
     })
 }
 
@@ -116,7 +118,8 @@ fn queue(row: &Row<'_>) -> rusqlite::Result<Queue> {
         id: row.get(0)?,
         kind: match row.get::<_, i64>(1)? {
             0 => QueueKind::Deliver,
-            _ => QueueKind::Send,
+            1 => QueueKind::Send,
+            _ => QueueKind::Fetch,
         },
         name: row.get(2)?,
         breaker: Breaker {

@@ -196,7 +196,7 @@ pub fn attachments(envelope: &str) -> Vec<Attachment> {
     let words = ["image", "video", "audio", "voice", "document", "sticker"];
     let may_hold = |word: &&str| envelope.contains(*word);
     let mut found = Vec::new();
-    if words.iter().any(|word| may_hold(&word))
+    if words.iter().any(may_hold)
         && let Some(mut cursor) = Cursor::new(envelope)
     {
         gather(&mut cursor, DEPTH_MAX, &mut found);
@@ -287,7 +287,7 @@ pub fn is_metas(url: &str, graph: &str) -> bool {
         before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
     };
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'.' || b == b'-';
-    scheme == "https" && host.bytes().all(plain) && META_DOMAINS.iter().any(|d| is_below(&d))
+    scheme == "https" && host.bytes().all(plain) && META_DOMAINS.iter().any(is_below)
 }
 
 /// Scheme and authority.

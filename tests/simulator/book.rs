@@ -335,7 +335,7 @@ impl Book {
 }
 
 /// The attempt is written before anything happens outside.
-fn on_disk(tx: &Tx<'_>, job: JobId, attempt: u32) -> Check {
+pub fn on_disk(tx: &Tx<'_>, job: JobId, attempt: u32) -> Check {
     let job = read(tx.job(job))?.ok_or("a claimed job is not stored")?;
     let found = (job.state, job.attempts);
     ensure(found == (JobState::Running, attempt), || {

@@ -114,6 +114,13 @@ pub struct Faults {
     /// Statuses come without our mark.
     pub unmarked: f64,
     pub failed: f64,
+
+    /// Meta gives no files out for minutes, looked at once a minute.
+    pub files_down: f64,
+    /// A file does not come this time.
+    pub file_later: f64,
+    /// A file comes wrong, is too large or is not there.
+    pub file_wrong: f64,
 }
 
 impl Faults {
@@ -143,6 +150,9 @@ impl Faults {
             silent: luck.fault(0.4),
             unmarked: luck.fault(0.5),
             failed: luck.fault(0.4),
+            files_down: luck.fault(0.3),
+            file_later: luck.fault(0.5),
+            file_wrong: luck.fault(0.5),
         }
     }
 }
@@ -158,8 +168,8 @@ pub struct Plan {
     pub per_second: u32,
     pub on_unknown: OnUnknown,
     pub wants: Wants,
-    /// How many deliveries and how many sends may run at once.
-    pub room: [usize; 2],
+    /// How many deliveries, sends and fetches may run at once.
+    pub room: [usize; 3],
     /// How many events Meta likes to put in one notification.
     pub batch: usize,
     /// The longest Graph takes to answer.
@@ -186,7 +196,7 @@ impl Plan {
                 true => Wants::All,
                 false => Wants::Messages,
             },
-            room: [1 + luck.below(8), 1 + luck.below(8)],
+            room: [1 + luck.below(8), 1 + luck.below(8), 1 + luck.below(4)],
             batch: 1 + luck.below(6),
             graph_ms: if chatty { 200 } else { 3_000 },
             replies: if chatty { 3 } else { 2 },

@@ -34,7 +34,7 @@ pub struct Event {
     pub status: Option<StatusOf>,
     /// The customer's message's wamid, for read marks.
     pub wamid: String,
-    element: Value,
+    pub element: Value,
     contact: Option<Value>,
 }
 

@@ -13,6 +13,7 @@ use wabridge::policy::pacing::Rate;
 use wabridge::policy::verdict::Verdict;
 use wabridge::store::rows::QueueKind;
 use wabridge::store::{StoreError, Tx};
+use wabridge::wire::media::Kinds;
 use wabridge::wire::notification;
 
 const DAY: i64 = 24 * 60 * MINUTE;
@@ -20,11 +21,11 @@ const DAY: i64 = 24 * 60 * MINUTE;
 const OVERSLEPT_MS: i64 = 3_000;
 
 /// What became of a step.
-struct Stepped<T> {
+pub struct Stepped<T> {
     /// What it returned, if it was committed.
-    value: Option<T>,
+    pub value: Option<T>,
     /// The process dies now: nobody is told.
-    dies: bool,
+    pub dies: bool,
 }
 
 impl World {
@@ -37,6 +38,7 @@ impl World {
             // Age ends nothing here: what is given up must have another reason.
             delivery_age_max_ms: 10 * DAY,
             send_age_max_ms: 10 * DAY,
+            media_kinds: Kinds::parse("all").expect("it is a word"),
             ..Limits::default()
         };
         let tokens = Tokens {
@@ -52,10 +54,12 @@ impl World {
         if let Some((gateway, recovered)) = started.value {
             self.note(|| format!("start: {recovered:?}"));
             self.book.recovered(recovered, new_token, now)?;
+            self.files.recovered(recovered.fetches)?;
             self.token_started = self.token;
             self.gateway = Some(gateway);
             self.wake_soon(QueueKind::Deliver, now);
             self.wake_soon(QueueKind::Send, now);
+            self.wake_soon(QueueKind::Fetch, now);
         } else if !started.dies {
             self.at(1_000, Act::Start);
         }
@@ -63,7 +67,7 @@ impl World {
         Ok(())
     }
 
-    fn die_if(&mut self, dies: bool) {
+    pub fn die_if(&mut self, dies: bool) {
         if dies {
             self.die("in this step");
         }
@@ -78,7 +82,7 @@ impl World {
         self.tally.crashes += 1;
         self.gateway = None;
         self.life += 1;
-        self.wakes = [None; 2];
+        self.wakes = [None; 3];
         if !self.resting && self.luck.chance(self.plan.faults.new_token) {
             self.token += 1;
         }
@@ -90,7 +94,7 @@ impl World {
     }
 
     /// Runs one step in one commit; the process may die in it.
-    fn step<T>(
+    pub fn step<T>(
         &mut self,
         run: impl FnOnce(Option<&Gateway>, &Tx<'_>) -> wabridge::store::Result<T>,
     ) -> Check<Stepped<T>> {
@@ -144,6 +148,11 @@ impl World {
                 if received.to_deliver {
                     self.wake_soon(QueueKind::Deliver, now);
                 }
+                let stored = order.iter().map(|index| &self.meta.events[*index]);
+                self.files.received(stored);
+                if received.to_fetch {
+                    self.wake_soon(QueueKind::Fetch, now);
+                }
                 if received.to_send {
                     self.wake_soon(QueueKind::Send, now);
                 }
@@ -160,7 +169,7 @@ impl World {
         Ok(())
     }
 
-    fn wake_soon(&mut self, kind: QueueKind, at: i64) {
+    pub fn wake_soon(&mut self, kind: QueueKind, at: i64) {
         let wake = &mut self.wakes[kind as usize];
         if wake.is_none_or(|planned| at < planned) {
             *wake = Some(at);
@@ -222,6 +231,7 @@ impl World {
                     self.at(takes, Act::AppAnswers { delivery, life });
                 }
             }
+            Work::Fetch(fetching) => return self.begin_fetch(fetching, dead),
             Work::Send(sending) => {
                 let call = Call::new(sending, self.token_started, life);
                 self.note(|| format!("send `{}` {:?}", call.name(), call.sending));
@@ -303,6 +313,8 @@ impl World {
         if let Some(event) = replayed.value.flatten() {
             self.note(|| format!("replay event {}", event.id));
             self.book.replayed(&event.body);
+            self.files.replayed(&event.body);
+            self.wake_soon(QueueKind::Fetch, now);
             self.wake_soon(QueueKind::Deliver, now);
         }
         Ok(())
@@ -329,7 +341,10 @@ impl World {
                 self.wakes[kind as usize].is_some_and(|wake| wake <= latest)
             };
             ensure(due.is_none_or(awake), || {
-                format!("a job of {} is due and nobody will look for it", queue.name)
+                format!(
+                    "a job of {} ({kind:?}) is due and nobody will look for it",
+                    queue.name
+                )
             })?;
         }
         Ok(())
@@ -339,6 +354,7 @@ impl World {
         let busy = match kind {
             QueueKind::Deliver => self.book.delivering.len(),
             QueueKind::Send => self.book.sending.len(),
+            QueueKind::Fetch => self.files.fetching.len(),
         };
         self.plan.room[kind as usize].saturating_sub(busy)
     }

@@ -3,6 +3,7 @@
 
 use super::app::App;
 use super::book::{Book, Check, ensure, read};
+use super::files::{self, Files};
 use super::graph::{Call, Graph};
 use super::luck::{Faults, Luck, Plan};
 use super::meta::{Meta, Post, StatusOf};
@@ -10,7 +11,8 @@ use super::rest;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use wabridge::config::Limits;
-use wabridge::gateway::{Delivery, Gateway, Outcome};
+use wabridge::gateway::{Delivery, Fetching, Gateway, Outcome};
+use wabridge::policy::fetch::Fetch;
 use wabridge::policy::verdict::Verdict;
 use wabridge::store::Database;
 use wabridge::store::rows::QueueKind;
@@ -51,6 +53,11 @@ pub enum Act {
         of: StatusOf,
         to: String,
         mark: String,
+    },
+    Fetched {
+        fetching: Fetching,
+        outcome: Fetch,
+        life: u32,
     },
     Minute,
     Start,
@@ -124,10 +131,11 @@ pub struct World {
     /// Counts the tokens; a new one is given at a restart.
     pub token: u32,
     pub token_started: u32,
-    pub wakes: [Option<i64>; 2],
+    pub wakes: [Option<i64>; 3],
     pub meta: Meta,
     app: App,
     graph: Graph,
+    pub files: Files,
     pub book: Book,
     pub tally: Tally,
     pub resting: bool,
@@ -152,9 +160,10 @@ impl World {
             life: 0,
             token: 1,
             token_started: 0,
-            wakes: [None; 2],
+            wakes: [None; 3],
             app: App::default(),
             graph: Graph::default(),
+            files: Files::default(),
             book: Book::new(&plan, window_ms),
             plan,
             tally: Tally::default(),
@@ -207,10 +216,10 @@ impl World {
             })?;
             self.act(act)?;
         }
-        read(
-            self.database
-                .read(|tx| Ok(rest::check(&self.book, &self.meta.events, tx))),
-        )?
+        read(self.database.read(|tx| {
+            let checked = rest::check(&self.book, &self.meta.events, tx);
+            Ok(checked.and_then(|()| self.files.check(tx)))
+        }))?
     }
 
     fn act(&mut self, act: Act) -> Check {
@@ -235,8 +244,13 @@ impl World {
             Act::GraphAnswered { call, verdict } if call.life == self.life => {
                 return self.finish_sending(call, verdict);
             }
+            Act::Fetched {
+                fetching,
+                outcome,
+                life,
+            } if life == self.life => return self.finish_fetch(fetching, outcome),
             // It was told to a process that is no more.
-            Act::AppAnswered { .. } | Act::GraphAnswered { .. } => {}
+            Act::AppAnswered { .. } | Act::GraphAnswered { .. } | Act::Fetched { .. } => {}
             Act::Status { of, to, mark } => {
                 let (luck, now) = (&mut self.luck, self.now);
                 self.meta.status(luck, of, &to, &mark, now);
@@ -253,6 +267,10 @@ impl World {
 
     fn customer_writes(&mut self) {
         self.meta.write(&mut self.luck, self.now);
+        let n = self.meta.events.len();
+        if let Some(event) = self.meta.events.last_mut() {
+            files::attach(&mut self.luck, event, n);
+        }
         self.notify_soon();
     }
 
@@ -268,6 +286,7 @@ impl World {
         let (luck, faults, now) = (&mut self.luck, &self.plan.faults, self.now);
         self.app.minute(luck, faults, now);
         self.graph.minute(luck, faults, self.token, now);
+        self.files.minute(luck, faults, now);
         if luck.chance(faults.dies_between) {
             self.die("between two steps");
         }
@@ -283,6 +302,7 @@ impl World {
         self.resting = true;
         self.app.mend();
         self.graph.mend();
+        self.files.mend();
         self.plan.faults = Faults::default();
         self.token += 1;
         self.die("for a new token");

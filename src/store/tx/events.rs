@@ -59,7 +59,7 @@ impl Tx<'_> {
                  FROM job WHERE event = ?1 ORDER BY id"
             ),
             params![event],
-            |row| Ok((job(row)?, row.get(7)?, row.get(8)?)),
+            |row| Ok((job(row)?, row.get(8)?, row.get(9)?)),
         )
     }
 }

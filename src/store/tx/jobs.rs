@@ -161,7 +161,8 @@ impl Tx<'_> {
         let open = self.row(open, params![queue], |row| row.get(0))?;
         let oldest = "SELECT min(coalesce(
                (SELECT received_at FROM event WHERE id = job.event),
-               (SELECT created_at FROM outbox WHERE id = job.outbox)))
+               (SELECT created_at FROM outbox WHERE id = job.outbox),
+               (SELECT created_at FROM media WHERE id = job.media)))
              FROM job WHERE queue = ?1 AND due IS NOT NULL";
         let oldest = self.row(oldest, params![queue], |row| row.get(0))?;
         Ok((open.unwrap_or(0), oldest.flatten()))

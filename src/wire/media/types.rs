@@ -129,10 +129,11 @@ pub fn fits(t: &Type, kind: Kind) -> bool {
     t.kind == kind || kind == Kind::Document
 }
 
-/// The most bytes of a file that is sent (Meta: media reference).
+/// The most bytes of a file that is sent (Meta: media reference). Its "KB" and
+/// "MB" are read as the larger of what they may mean: Meta has the last word.
 pub fn bytes_max(kind: Kind, animated: bool) -> u64 {
-    const KB: u64 = 1_000;
-    const MB: u64 = 1_000 * KB;
+    const KB: u64 = 1 << 10;
+    const MB: u64 = 1 << 20;
     match kind {
         Kind::Image => 5 * MB,
         Kind::Video | Kind::Audio => 16 * MB,
