@@ -8,6 +8,7 @@
 //! * [`outgoing`]: a Cloud API message object on its way out
 //! * [`compose`]: messages to send, put together in Rust
 //! * [`validate`]: what can be known to be wrong with a message before it is sent
+//! * [`relay`]: what of a call and its answer is passed on
 //! * [`signature`]: `X-Hub-Signature-256` and Standard Webhooks
 //! * [`sample`]: notifications as Meta would send them, for trying and testing
 
@@ -18,6 +19,7 @@ pub mod message;
 pub mod notification;
 pub mod outgoing;
 pub mod raw;
+pub mod relay;
 pub mod sample;
 pub mod signature;
 pub mod status;
