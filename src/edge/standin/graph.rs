@@ -64,6 +64,15 @@ impl GraphError {
         }
     }
 
+    /// `appsecret_proof` does not fit the token and the app's secret, or is not there.
+    pub fn no_proof(given: bool) -> Self {
+        let title = match given {
+            true => "Invalid appsecret_proof provided in the API argument",
+            false => "API calls from the server require an appsecret_proof argument",
+        };
+        GraphError::new(400, 100, title)
+    }
+
     /// No such path.
     pub fn unknown_path(path: &str) -> Self {
         GraphError::new(404, 2500, &format!("Unknown path components: {path}"))
@@ -152,7 +161,7 @@ mod tests {
         assert_eq!(answer.status, 429);
         assert_eq!(answer.headers, [("Retry-After", "7".to_owned())]);
         let error = |error: GraphError| -> Value {
-            serde_json::from_str::<Value>(&error.answer(1).body).unwrap()["error"].take()
+            serde_json::from_slice::<Value>(&error.answer(1).body).unwrap()["error"].take()
         };
         let throttled = error(GraphError::throttled());
         assert_eq!(throttled["code"], 130_429);
@@ -180,7 +189,7 @@ mod tests {
                 kind,
                 opaque: None,
             };
-            let body: Value = serde_json::from_str(&accepted(&message, "wamid.Z").body).unwrap();
+            let body: Value = serde_json::from_slice(&accepted(&message, "wamid.Z").body).unwrap();
             assert_eq!(body["messages"][0]["id"], "wamid.Z");
             assert_eq!(body["messages"][0]["message_status"], "accepted");
             assert_eq!(body["contacts"][0]["input"], "as typed");

@@ -54,15 +54,22 @@ impl Hooks {
         }
     }
 
+    /// What `appsecret_proof` must be for a token.
+    pub fn proof(&self, token: &str) -> String {
+        self.hex(token.as_bytes())
+    }
+
     fn signature(&self, body: &[u8]) -> String {
-        let tag = hmac::sign(&self.key, body);
-        tag.as_ref()
-            .iter()
-            .fold("sha256=".to_owned(), |mut hex, byte| {
-                // Writing to a String does not fail.
-                let _ = write!(hex, "{byte:02x}");
-                hex
-            })
+        format!("sha256={}", self.hex(body))
+    }
+
+    fn hex(&self, signed: &[u8]) -> String {
+        let tag = hmac::sign(&self.key, signed);
+        tag.as_ref().iter().fold(String::new(), |mut hex, byte| {
+            // Writing to a String does not fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
     }
 }
 

@@ -1,5 +1,5 @@
 //! As much HTTP/1.1 as the stand-in needs: one thread a connection on loopback, keep-alive, bodies
-//! by `Content-Length`, and full control over answers that never come.
+//! by `Content-Length` or in chunks, and full control over answers that never come.
 //!
 //! tiny_http serves the bridge itself; here it would be in the way, since it answers 500 to a
 //! request that is dropped and leaves connections waiting in a burst. Not for the internet.
@@ -12,8 +12,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Longer bodies are answered 413. Graph's own messages are a few KiB.
+/// Longer bodies are answered 413. Graph's own messages are a few KiB …
 pub(super) const BODY_BYTES_MAX: usize = 1 << 20;
+/// … and its largest files 100 MB, with a form around them.
+const FILE_BYTES_MAX: usize = 101 << 20;
 const HEAD_BYTES_MAX: usize = 32 << 10;
 /// Each is a thread; a client with more than this many at once is closed on.
 const CONNECTIONS_MAX: usize = 512;
@@ -33,7 +35,7 @@ pub(super) struct Request {
     pub method: String,
     pub path: String,
     pub query: String,
-    headers: Vec<(String, String)>,
+    pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
 
@@ -50,18 +52,18 @@ impl Request {
 /// An answer.
 pub(super) struct Answer {
     pub status: u16,
-    pub content_type: &'static str,
+    pub content_type: String,
     pub headers: Vec<(&'static str, String)>,
-    pub body: String,
+    pub body: Vec<u8>,
 }
 
 impl Answer {
     pub fn json(status: u16, body: String) -> Self {
         Answer {
             status,
-            content_type: "application/json; charset=UTF-8",
+            content_type: "application/json; charset=UTF-8".into(),
             headers: Vec::new(),
-            body,
+            body: body.into_bytes(),
         }
     }
 
@@ -79,7 +81,9 @@ impl Answer {
         if close {
             head += "Connection: close\r\n";
         }
-        (head + "\r\n" + &self.body).into_bytes()
+        let mut bytes = (head + "\r\n").into_bytes();
+        bytes.extend_from_slice(&self.body);
+        bytes
     }
 }
 
@@ -283,26 +287,71 @@ fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Inco
     let Some(mut request) = parse_head(&buffer[..head_len]) else {
         return Ok(Incoming::Refused(400));
     };
-    if request.header("transfer-encoding").is_some() {
-        return Ok(Incoming::Refused(411));
-    }
+    let longest = match request.path.ends_with("/media") || request.path.contains("/upload:") {
+        true => FILE_BYTES_MAX,
+        false => BODY_BYTES_MAX,
+    };
+    let chunked = request.header("transfer-encoding").is_some();
     let length = match request.header("content-length").map(str::parse::<usize>) {
         None => 0,
-        Some(Ok(length)) if length <= BODY_BYTES_MAX => length,
+        Some(Ok(length)) if length <= longest => length,
         Some(Ok(_)) => return Ok(Incoming::Refused(413)),
         Some(Err(_)) => return Ok(Incoming::Refused(400)),
     };
     if request.header("expect").is_some() {
         stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
     }
-    while buffer.len() < head_len + length {
+    buffer.drain(..head_len);
+    if chunked {
+        return read_chunks(stream, buffer, request, longest);
+    }
+    buffer.reserve(length.saturating_sub(buffer.len()));
+    while buffer.len() < length {
         if !read_more(stream, buffer)? {
             return Ok(Incoming::End);
         }
     }
-    request.body = buffer[head_len..head_len + length].to_vec();
-    buffer.drain(..head_len + length);
+    request.body = buffer[..length].to_vec();
+    buffer.drain(..length);
     Ok(Incoming::Request(request))
+}
+
+/// A body in chunks, without trailers.
+fn read_chunks(
+    stream: &mut TcpStream,
+    buffer: &mut Vec<u8>,
+    mut request: Request,
+    longest: usize,
+) -> io::Result<Incoming> {
+    loop {
+        let line_end = loop {
+            if let Some(at) = buffer.windows(2).position(|two| two == b"\r\n") {
+                break at;
+            }
+            if !read_more(stream, buffer)? {
+                return Ok(Incoming::End);
+            }
+        };
+        let line = std::str::from_utf8(&buffer[..line_end]).unwrap_or_default();
+        let length = line.split(';').next().unwrap_or_default().trim();
+        let Ok(length) = usize::from_str_radix(length, 16) else {
+            return Ok(Incoming::Refused(400));
+        };
+        if request.body.len().saturating_add(length) > longest {
+            return Ok(Incoming::Refused(413));
+        }
+        let end = line_end + 2 + length;
+        while buffer.len() < end + 2 {
+            if !read_more(stream, buffer)? {
+                return Ok(Incoming::End);
+            }
+        }
+        request.body.extend_from_slice(&buffer[line_end + 2..end]);
+        buffer.drain(..end + 2);
+        if length == 0 {
+            return Ok(Incoming::Request(request));
+        }
+    }
 }
 
 fn read_more(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<bool> {

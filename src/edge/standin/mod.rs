@@ -1,7 +1,8 @@
 //! A stand-in for Graph on this machine, for `wabridge demo` and for tests that run the whole loop.
 //!
 //! It listens on a loopback port, takes `POST /v{N}.{M}/{phone_number_id}/messages` as Graph does
-//! (token, checks, error envelopes, wamids), and delivers signed statuses to the callback as Meta
+//! (token, checks, error envelopes, wamids), keeps files, knows what client libraries ask for of
+//! numbers and accounts, and delivers signed statuses to the callback as Meta
 //! does: again and again until a 200. Faults can be set at any time. What it accepted it remembers
 //! in order, so that a test can say what customers would have seen.
 //!
@@ -15,6 +16,8 @@
 //! * `hooks`: one signed POST to the callback
 //! * `http`: the small server
 //! * `serve`: from a request to its answer
+//! * `rest`: calls that are not about messages
+//! * `media`: files
 //! * `post`: the queue of statuses and the threads that deliver them
 
 mod check;
@@ -23,7 +26,9 @@ mod graph;
 mod hooks;
 mod http;
 mod limits;
+mod media;
 mod post;
+mod rest;
 mod serve;
 
 use std::fmt;
@@ -36,6 +41,7 @@ use serde_json::Value;
 
 pub use faults::{CallFault, Chance, Delays, Faults, StatusFault};
 pub use limits::Limits;
+pub use media::Media;
 
 use faults::Dice;
 
@@ -67,6 +73,10 @@ pub struct Options {
     pub token: String,
     /// What notifications are signed with.
     pub app_secret: String,
+    /// Calls without `appsecret_proof` are refused; one that is wrong is at any time.
+    pub needs_proof: bool,
+    /// How long a file can be fetched at the address that a look-up gave.
+    pub media_url_life: Duration,
     /// Where notifications go. May be set later ([`StandIn::set_callback`]): they wait.
     pub callback: Option<String>,
     /// The numbers it knows. None: every number is known.
@@ -91,6 +101,9 @@ impl Default for Options {
             port: 0,
             token: "standin-token".into(),
             app_secret: "standin-secret".into(),
+            needs_proof: false,
+            // Meta: media, "valid for 5 minutes".
+            media_url_life: Duration::from_secs(300),
             callback: None,
             numbers: Vec::new(),
             delays: Delays::default(),
@@ -123,6 +136,21 @@ impl fmt::Debug for Accepted {
         let mut shown = f.debug_struct("Accepted");
         shown.field("wamid", &self.wamid).finish_non_exhaustive()
     }
+}
+
+/// A call that was not about messages, as it came in.
+#[derive(Clone)]
+pub struct CallSeen {
+    /// The method.
+    pub method: String,
+    /// The path.
+    pub path: String,
+    /// What follows the question mark.
+    pub query: String,
+    /// Names and values.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
 }
 
 /// A customer's message that was marked as read.
@@ -213,6 +241,8 @@ pub struct StandIn {
 struct Inner {
     hooks: hooks::Hooks,
     numbers: Vec<Number>,
+    needs_proof: bool,
+    media_url_life: Duration,
     delays: Delays,
     limits: Limits,
     seed: u64,
@@ -232,6 +262,8 @@ struct State {
     dice: Dice,
     accepted: Vec<Accepted>,
     receipts: Vec<Receipt>,
+    calls: Vec<CallSeen>,
+    files: media::Files,
     tally: Tally,
     queue: post::Queue,
     stopping: bool,
@@ -249,6 +281,8 @@ impl StandIn {
             dice: Dice(options.seed),
             accepted: Vec::new(),
             receipts: Vec::new(),
+            calls: Vec::new(),
+            files: media::Files::default(),
             tally: Tally::default(),
             queue: post::Queue::default(),
             stopping: false,
@@ -256,6 +290,8 @@ impl StandIn {
         let inner = Arc::new(Inner {
             hooks: hooks::Hooks::new(&options.app_secret, options.callback_timeout),
             numbers: options.numbers,
+            needs_proof: options.needs_proof,
+            media_url_life: options.media_url_life,
             delays: options.delays,
             limits: options.limits,
             seed: options.seed,
@@ -316,6 +352,25 @@ impl StandIn {
     /// What was marked as read so far, in order.
     pub fn receipts(&self) -> Vec<Receipt> {
         self.inner.state().receipts.clone()
+    }
+
+    /// Calls that were not about messages, in order.
+    pub fn calls(&self) -> Vec<CallSeen> {
+        self.inner.state().calls.clone()
+    }
+
+    /// The file with this id, if it is there.
+    pub fn media(&self, id: &str) -> Option<Media> {
+        self.inner.state().files.get(id).cloned()
+    }
+
+    /// Puts a file there, as when a customer sent one; its id.
+    ///
+    /// # Panics
+    /// When there are too many.
+    pub fn add_media(&self, number: &str, mime: &str, bytes: Vec<u8>) -> String {
+        let kept = self.inner.state().files.keep(number, mime, bytes);
+        kept.unwrap_or_else(|error| panic!("the stand-in takes no more files: {error:?}"))
     }
 
     /// The counts so far.

@@ -1,4 +1,5 @@
 //! From a request to its answer: routes, token, faults, and what is accepted.
+//! Calls that are not about messages are in `rest`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -41,18 +42,32 @@ impl Inner {
 
     fn route(&self, request: &Request) -> Result<Reply, GraphError> {
         let unknown = || GraphError::unknown_path(&request.path);
+        if request.path == "/attachments/" {
+            self.check_bearer(request)?;
+            return self.attachment(request);
+        }
         let path = without_version(&request.path).ok_or_else(unknown)?;
         self.check_token(request)?;
         let (id, edge) = path.split_once('/').unwrap_or((path, ""));
         match (request.method.as_str(), edge) {
             ("POST", "messages") => self.messages(self.number(id)?, request),
-            ("GET", "") => Ok(ok(&self.number_object(&self.number(id)?, &request.query))),
-            ("GET", "phone_numbers" | "subscribed_apps") => self.account(id, edge),
-            _ => Err(unknown()),
+            _ => self.other_call(id, edge, request),
         }
     }
 
+    /// The token, and the proof that goes with it.
     fn check_token(&self, request: &Request) -> Result<(), GraphError> {
+        self.check_bearer(request)?;
+        let token = self.state().token.clone();
+        let proof = parameter(&request.query, "appsecret_proof");
+        match proof {
+            None if self.needs_proof => Err(GraphError::no_proof(false)),
+            Some(proof) if proof != self.hooks.proof(&token) => Err(GraphError::no_proof(true)),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_bearer(&self, request: &Request) -> Result<(), GraphError> {
         let state = self.state();
         let borne = request
             .header("authorization")
@@ -66,7 +81,7 @@ impl Inner {
         Ok(())
     }
 
-    fn number(&self, id: &str) -> Result<Number, GraphError> {
+    pub(super) fn number(&self, id: &str) -> Result<Number, GraphError> {
         let numeric = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
         if self.numbers.is_empty() && numeric {
             let sample = sample::Sample::default();
@@ -78,55 +93,6 @@ impl Inner {
         }
         let found = self.numbers.iter().find(|number| number.id == id);
         found.cloned().ok_or_else(|| GraphError::unknown_object(id))
-    }
-
-    fn number_object(&self, number: &Number, query: &str) -> Value {
-        let mut object = json!({
-            "verified_name": "Sample Shop",
-            "code_verification_status": "VERIFIED",
-            "display_phone_number": number.display,
-            "quality_rating": "GREEN",
-            "status": "CONNECTED",
-            "name_status": "APPROVED",
-            "platform_type": "CLOUD_API",
-            "throughput": {"level": "STANDARD"},
-            "whatsapp_business_manager_messaging_limit": "TIER_2K",
-            "webhook_configuration": {"application": self.state().callback},
-        });
-        let fields = query
-            .split('&')
-            .find_map(|pair| pair.strip_prefix("fields="));
-        if let (Some(fields), Some(object)) = (fields, object.as_object_mut()) {
-            let fields: Vec<_> = fields
-                .split("%2C")
-                .flat_map(|part| part.split(','))
-                .collect();
-            object.retain(|key, _| fields.contains(&key.as_str()));
-        }
-        // The id comes whether it is asked for or not.
-        object["id"] = json!(number.id);
-        object
-    }
-
-    fn account(&self, waba: &str, edge: &str) -> Result<Reply, GraphError> {
-        let numbers: Vec<_> = self
-            .numbers
-            .iter()
-            .filter(|number| number.waba == waba)
-            .collect();
-        if numbers.is_empty() {
-            return Err(GraphError::unknown_object(waba));
-        }
-        let data = if edge == "subscribed_apps" {
-            json!([{"whatsapp_business_api_data": {"id": "900000000000001", "name": "Sample App",
-                "link": "https://example.test/"}}])
-        } else {
-            numbers
-                .iter()
-                .map(|number| self.number_object(number, ""))
-                .collect()
-        };
-        Ok(ok(&json!({"data": data})))
     }
 
     fn messages(&self, number: Number, request: &Request) -> Result<Reply, GraphError> {
@@ -270,7 +236,7 @@ impl Inner {
         });
         let page = format!("<html><body><h1>{status}</h1></body></html>");
         Reply::Answer(Answer {
-            content_type: "text/html",
+            content_type: "text/html".into(),
             ..Answer::json(status, page)
         })
     }
@@ -280,7 +246,14 @@ impl Inner {
     }
 }
 
-fn ok(body: &Value) -> Reply {
+/// The value of a parameter in a query.
+pub(super) fn parameter(query: &str, wanted: &str) -> Option<String> {
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    let found = pairs.find(|(name, _)| name == wanted);
+    found.map(|(_, value)| value.into_owned())
+}
+
+pub(super) fn ok(body: &Value) -> Reply {
     Reply::Answer(Answer::json(200, body.to_string()))
 }
 
