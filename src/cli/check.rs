@@ -2,6 +2,7 @@
 
 use super::{Chain, Failure, Outcome, output};
 use crate::config::{self, Config, Listen, Sources, table};
+use crate::edge::graph::Graph;
 use crate::edge::http::server::Socket;
 use crate::handler::rules::Rules;
 use crate::store::{Access, Database};
@@ -39,6 +40,7 @@ pub fn run(mut parser: Parser) -> Outcome {
         output::print(&format!("note   {warning}\n"));
     }
     let sound = [
+        certificates(&config),
         rules(&config),
         database(&config.database),
         listener("LISTEN", &config.listen),
@@ -59,6 +61,14 @@ fn set_names(sources: &Sources) -> String {
     match names.is_empty() {
         true => "none".into(),
         false => names.join(" "),
+    }
+}
+
+fn certificates(config: &Config) -> bool {
+    match (Graph::new(config, 1), &config.root_certificates) {
+        (Ok(_), None) => true,
+        (Ok(_), Some(path)) => fine(&format!("certificates: {}", path.display())),
+        (Err(error), _) => wrong(&Chain(&error).to_string()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `wabridge serve`
 
-use super::{Failure, Outcome, problems_said};
+use super::{Chain, Failure, Outcome, problems_said};
 use crate::config::{self, Config, Sources};
 use crate::edge::serve::{Service, listen_for_signals, run_until_signal};
 use crate::edge::{log as log_lines, systemd};
@@ -61,10 +61,13 @@ pub fn run(mut parser: Parser) -> Outcome {
 fn reread(service: &Service, running: &mut Sources) {
     let mut sources = Sources::of_this_process();
     let kept = sources.keep_fixed(running);
-    match in_full(&sources) {
-        Ok((config, handlers)) => {
-            let warnings = config.warnings.clone();
-            service.reload(config, handlers);
+    let reloaded = in_full(&sources).and_then(|(config, handlers)| {
+        let warnings = config.warnings.clone();
+        let reloaded = service.reload(config, handlers).map(|()| warnings);
+        reloaded.map_err(|error| vec![Chain(&error).to_string()])
+    });
+    match reloaded {
+        Ok(warnings) => {
             *running = sources;
             log::info!("msg=\"settings and rules read anew\"");
             for warning in warnings {

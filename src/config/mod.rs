@@ -183,6 +183,8 @@ pub struct Config {
     pub graph_url: String,
     /// The version in Graph's paths, such as `v26.0`.
     pub graph_version: String,
+    /// A PEM file of the authorities to trust instead of the built-in ones.
+    pub root_certificates: Option<PathBuf>,
     /// The rules file.
     pub rules: Option<PathBuf>,
     /// The app behind us.
@@ -299,6 +301,7 @@ pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
         database: reader.database(),
         graph_url: reader.url("GRAPH_API_URL").unwrap_or_default(),
         graph_version: reader.graph_version(),
+        root_certificates: sources.value("SSL_CERT_FILE").map(PathBuf::from),
         rules: sources.value("RULES_FILE").map(PathBuf::from),
         forward: reader.forward(timeout, forward_concurrency),
         forward_concurrency,

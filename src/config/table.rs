@@ -74,7 +74,7 @@ pub const SETTINGS: &[Setting] = &[
         META,
         secret(
             "APP_SECRET",
-            "Meta signs notifications with it. Several, separated by commas, are all accepted; the first signs what is forwarded.",
+            "Meta signs notifications with it. Several, separated by commas, are all accepted; the first signs what is forwarded and proves our calls to Graph.",
             "copy it from the App Dashboard → App settings → Basic, or put it in the file named by APP_SECRET_FILE",
         ),
     ),
@@ -100,6 +100,14 @@ pub const SETTINGS: &[Setting] = &[
             "GRAPH_API_VERSION",
             "v26.0",
             "The Graph API version to call.",
+        ),
+    ),
+    under(
+        META,
+        setting(
+            "SSL_CERT_FILE",
+            "",
+            "A PEM file of the authorities to trust instead of the built-in ones (Mozilla's), for a private authority or the system's store.",
         ),
     ),
     under(

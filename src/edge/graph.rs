@@ -1,26 +1,45 @@
 //! One call to Graph. Never retries: the outbox is the only thing that does.
+//!
+//! Each call bears the token of the number it is for and, when `APP_SECRET` is
+//! set, the proof that we know the app's secret; it has deadlines for the
+//! connection, for each read and write, and for the whole, and follows no
+//! redirect.
 
-use crate::config::{Config, Tokens};
+use crate::config::{Config, Secret, Tokens};
 use crate::gateway::Sending;
 use crate::policy::verdict::{self, Answer, Verdict};
+use crate::wire::signature::HubKeys;
+use std::fmt;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
-use ureq::{Agent, Error, Timeout};
+use ureq::http::Request;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::{Agent, Error, Proxy, SendBody, Timeout};
 
 /// A connection to Graph that does not come about in this time will not.
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// The whole call. Graph answers within a second or two; a longer wait only
 /// keeps a worker from others.
-const CALL: Duration = Duration::from_secs(30);
+pub const CALL: Duration = Duration::from_secs(30);
+
+/// Nothing read, or nothing taken, for so long is an end, however much of a
+/// call's whole time is left.
+const STALLED: Duration = Duration::from_secs(20);
 
 /// Graph's answers are a few hundred bytes.
 const ANSWER_BYTES_MAX: u64 = 1 << 20;
 
-/// A client for Graph, shared by all sender threads.
+/// A bundle of all authorities is some 200 KiB.
+const ROOTS_BYTES_MAX: u64 = 16 << 20;
+
+/// A client for Graph, shared by all threads that call it.
 pub struct Graph {
     agent: Agent,
     base: String,
     tokens: Tokens,
+    app: HubKeys,
 }
 
 /// What came of a call.
@@ -41,26 +60,133 @@ impl Called {
     }
 }
 
+/// A call made for somebody else.
+pub struct Call<'c> {
+    /// The method.
+    pub method: &'c str,
+    /// What is called.
+    pub target: Target<'c>,
+    /// Our token.
+    pub token: &'c Secret,
+    /// Further headers; `Content-Length` is not among them.
+    pub headers: &'c [(String, String)],
+    /// What is sent along.
+    pub body: Payload<'c>,
+    /// By when it must be over, the reading of its answer included.
+    pub within: Duration,
+}
+
+/// Where a call goes.
+pub enum Target<'c> {
+    /// On Graph: what follows the version in its path, with its query.
+    Path(&'c str),
+    /// An address that Graph gave us, such as that of a file. Whoever makes the
+    /// call answers for it: it gets our token.
+    Url(&'c str),
+}
+
+/// The body of a call.
+pub enum Payload<'c> {
+    /// None.
+    Nothing,
+    /// All of it.
+    Whole(&'c [u8]),
+    /// Read while it is sent; in chunks when its length is not known.
+    Stream(&'c mut dyn Read, Option<u64>),
+}
+
+/// An answer whose body is still to be read. Dropped before its end, it takes
+/// its connection with it.
+pub struct Answered {
+    /// The HTTP status.
+    pub status: u16,
+    /// Its headers, as far as they are text.
+    pub headers: Vec<(String, String)>,
+    /// The length of the body, if it was announced.
+    pub length: Option<u64>,
+    /// The body. It fails when the other side ends early or the time is up.
+    pub body: Box<dyn Read + Send>,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub struct Unanswered {
+    /// The time was up.
+    pub timed_out: bool,
+    /// What went wrong, without what was in the call.
+    pub reason: String,
+}
+
+/// Why `SSL_CERT_FILE` cannot be used.
+#[derive(Debug)]
+pub enum RootsError {
+    /// It cannot be read.
+    Unreadable(PathBuf, io::Error),
+    /// It holds something else.
+    NoCertificates(PathBuf),
+}
+
+impl fmt::Display for RootsError {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let (RootsError::Unreadable(path, _) | RootsError::NoCertificates(path)) = self;
+        let what = match self {
+            RootsError::Unreadable(..) => "cannot be read",
+            RootsError::NoCertificates(_) => "holds no certificates that can be used",
+        };
+        write!(
+            f,
+            "SSL_CERT_FILE: {} {what}: name a file of certificates in PEM, such as \
+             /etc/ssl/certs/ca-certificates.crt, or take the setting out",
+            path.display()
+        )
+    }
+}
+
+impl std::error::Error for RootsError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            RootsError::Unreadable(_, source) => Some(source),
+            RootsError::NoCertificates(_) => None,
+        }
+    }
+}
+
 impl Graph {
-    /// A client by these settings.
-    pub fn new(config: &Config) -> Graph {
+    /// A client by these settings, for so many calls at once.
+    ///
+    /// # Errors
+    /// When `SSL_CERT_FILE` cannot be used.
+    pub fn new(config: &Config, calls: usize) -> Result<Graph, RootsError> {
+        let roots = match &config.root_certificates {
+            Some(path) => roots(path)?,
+            None => RootCerts::WebPki,
+        };
+        // A proxy of the environment is for what leaves the machine by TLS,
+        // which it cannot read. Without TLS Graph is a stand-in nearby.
+        let proxy = config.graph_url.starts_with("https://");
+        let proxy = proxy.then(Proxy::try_from_env).flatten();
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             // A redirect would carry the token to another host.
             .max_redirects(0)
             .max_redirects_will_error(false)
             .timeout_connect(Some(CONNECT))
+            .timeout_per_read(Some(STALLED))
+            .timeout_per_write(Some(STALLED))
             .timeout_global(Some(CALL))
-            .max_idle_connections_per_host(config.send_concurrency)
-            .max_idle_connections(config.send_concurrency)
+            .max_idle_connections_per_host(calls)
+            .max_idle_connections(calls)
+            .tls_config(TlsConfig::builder().root_certs(roots).build())
+            .proxy(proxy)
             .user_agent(concat!("wabridge/", env!("CARGO_PKG_VERSION")))
             .build()
             .into();
-        Graph {
+        Ok(Graph {
             agent,
             base: format!("{}/{}", config.graph_url, config.graph_version),
             tokens: config.tokens.clone(),
-        }
+            app: config.hub_keys.clone(),
+        })
     }
 
     /// Sends one message and reads what Graph makes of it.
@@ -72,7 +198,7 @@ impl Graph {
         if !sending.number.bytes().all(|b| b.is_ascii_alphanumeric()) {
             return not_sent("the phone_number_id has characters no id has");
         }
-        let url = format!("{}/{}/messages", self.base, sending.number);
+        let url = self.url(&format!("{}/messages", sending.number), token);
         let called = self
             .agent
             .post(&url)
@@ -109,6 +235,89 @@ impl Graph {
             Err(error) if nothing_was_sent(&error) => not_sent(&in_words(&error)),
             Err(error) => lost(in_words(&error)),
         }
+    }
+
+    /// Makes somebody else's call with our token and hands back the answer,
+    /// unread.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn call(&self, call: Call<'_>) -> Result<Answered, Unanswered> {
+        let url = match call.target {
+            Target::Path(path) => self.url(path, call.token),
+            Target::Url(url) => url.to_owned(),
+        };
+        let bearer = format!("Bearer {}", call.token.expose());
+        let request = Request::builder()
+            .method(call.method)
+            .uri(url)
+            .header("Authorization", bearer);
+        let request = call.headers.iter().fold(request, |request, (name, value)| {
+            request.header(name.as_str(), value.as_str())
+        });
+        let answered = match call.body {
+            Payload::Nothing => self.run(request.body(()), call.within),
+            Payload::Whole(bytes) => self.run(request.body(bytes), call.within),
+            Payload::Stream(reader, length) => {
+                let request = match length {
+                    Some(length) => request.header("Content-Length", length),
+                    None => request,
+                };
+                self.run(request.body(SendBody::from_reader(reader)), call.within)
+            }
+        };
+        let response = answered.map_err(|error| Unanswered {
+            timed_out: matches!(error, Error::Timeout(_)),
+            reason: in_words(&error),
+        })?;
+        let (parts, body) = response.into_parts();
+        let text = |value: &ureq::http::HeaderValue| value.to_str().ok().map(str::to_owned);
+        let headers = parts.headers.iter();
+        Ok(Answered {
+            status: parts.status.as_u16(),
+            headers: headers
+                .filter_map(|(name, value)| Some((name.as_str().to_owned(), text(value)?)))
+                .collect(),
+            length: body.content_length(),
+            body: Box::new(body.into_reader()),
+        })
+    }
+
+    fn run(
+        &self,
+        request: Result<Request<impl ureq::AsSendBody>, ureq::http::Error>,
+        within: Duration,
+    ) -> Result<ureq::http::Response<ureq::Body>, Error> {
+        let request = self.agent.configure_request(request?);
+        self.agent.run(request.timeout_global(Some(within)).build())
+    }
+
+    /// A path on Graph with the proof that goes with the token.
+    fn url(&self, path: &str, token: &Secret) -> String {
+        let Some(proof) = self.app.proof(token.expose()) else {
+            return format!("{}/{path}", self.base);
+        };
+        let joint = if path.contains('?') { '&' } else { '?' };
+        format!("{}/{path}{joint}appsecret_proof={proof}", self.base)
+    }
+}
+
+/// The certificates in a PEM file.
+fn roots(path: &Path) -> Result<RootCerts, RootsError> {
+    let unreadable = |error| RootsError::Unreadable(path.to_owned(), error);
+    let mut pem = Vec::new();
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    file.take(ROOTS_BYTES_MAX)
+        .read_to_end(&mut pem)
+        .map_err(unreadable)?;
+    let certificate = |item| match item {
+        Ok(PemItem::Certificate(certificate)) => Some(certificate),
+        _ => None,
+    };
+    let certificates: Vec<_> = parse_pem(&pem).filter_map(certificate).collect();
+    match certificates.is_empty() {
+        true => Err(RootsError::NoCertificates(path.to_owned())),
+        false => Ok(RootCerts::new_with_certs(&certificates)),
     }
 }
 

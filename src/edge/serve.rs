@@ -2,7 +2,7 @@
 //! stops in order.
 
 use super::dispatch::{Job, Pool};
-use super::graph::{Called, Graph};
+use super::graph::{Called, Graph, RootsError};
 use super::http::graph_api::{self, GraphApi};
 use super::http::respond::Responder;
 use super::http::server::{HttpServer, Socket};
@@ -56,6 +56,8 @@ pub enum StartError {
         address: String,
         source: io::Error,
     },
+    /// Graph cannot be called with these certificates.
+    Roots(RootsError),
     /// Threads cannot be started.
     Threads(io::Error),
 }
@@ -64,6 +66,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
             StartError::Store(error) => error.fmt(f),
+            StartError::Roots(error) => error.fmt(f),
             StartError::Listen {
                 setting,
                 address,
@@ -88,6 +91,7 @@ impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             StartError::Store(error) => std::error::Error::source(error),
+            StartError::Roots(error) => std::error::Error::source(error),
             StartError::Listen { source, .. } | StartError::Threads(source) => Some(source),
         }
     }
@@ -128,6 +132,7 @@ impl Service {
         handlers: Vec<Box<dyn Handler>>,
     ) -> Result<Service, StartError> {
         // First: nothing is taken up by a process that cannot serve.
+        let graph = client(config).map_err(StartError::Roots)?;
         let socket = listen(config)?;
         let api_socket = match &config.api {
             Some(api) => Some(bind("OPERATOR_LISTEN", &api.listen)?),
@@ -153,7 +158,7 @@ impl Service {
             config: config.clone(),
             gateway,
             handlers,
-            graph: Graph::new(config),
+            graph,
         });
         let room = WaitingRoom::start().map_err(StartError::Threads)?;
         let send = Arc::new(Sends {
@@ -246,7 +251,16 @@ impl Service {
     /// Goes on by other settings, as one whole: what is under way ends by the
     /// old ones, what comes next goes by the new ones. Addresses, the database
     /// and the number of threads stay as they are.
-    pub fn reload(&self, config: Config, handlers: Vec<Box<dyn Handler>>) {
+    ///
+    /// # Errors
+    /// When Graph cannot be called with these certificates; then nothing has
+    /// changed.
+    pub fn reload(
+        &self,
+        config: Config,
+        handlers: Vec<Box<dyn Handler>>,
+    ) -> Result<(), RootsError> {
+        let graph = client(&config)?;
         log_lines::set_level(config.log_level);
         if config.api.is_some() && self.api.is_none() {
             log::warn!(
@@ -261,11 +275,12 @@ impl Service {
         self.live.replace(InForce {
             gateway: Arc::new(gateway),
             handlers,
-            graph: Graph::new(&config),
+            graph,
             config,
         });
         // A new token ends a halt, a new address an outage.
         self.pools.iter().for_each(|pool| pool.waker().look_again());
+        Ok(())
     }
 
     /// Stops in order: no new requests, then no new jobs; what is under way
@@ -292,6 +307,11 @@ impl Service {
         self.responder.flush(Duration::from_secs(1));
         log::info!("msg=\"stopped\"");
     }
+}
+
+/// A client for Graph, with connections for all who call at once.
+fn client(config: &Config) -> Result<Graph, RootsError> {
+    Graph::new(config, config.send_concurrency)
 }
 
 fn listen(config: &Config) -> Result<Socket, StartError> {
