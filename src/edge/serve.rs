@@ -4,6 +4,7 @@
 use super::dispatch::{Job, Pool};
 use super::graph::{Called, Graph, RootsError};
 use super::http::graph_api::{self, GraphApi};
+use super::http::relay::{RELAYS, Relay};
 use super::http::respond::Responder;
 use super::http::server::{HttpServer, Socket};
 use super::http::webhook::Webhook;
@@ -41,6 +42,14 @@ const PROBE_EVERY: Duration = Duration::from_secs(5);
 
 /// How soon it asks again after a probe that failed.
 const PROBE_AGAIN: Duration = Duration::from_secs(1);
+
+/// Announced lengths up to this are read away, so that the client hears its
+/// 413: nginx lets no notification of more than 3 MiB through.
+const LONGEST_NOTIFICATION: usize = 64 << 20;
+
+/// The same for files, of which 100 MB may pass: a caller that means to send a
+/// whole film should hear that it is too long.
+const LONGEST_FILE: usize = 4 << 30;
 
 /// Failed probes in a row after which the listener is built anew.
 const PROBES_FAILED_MAX: u32 = 3;
@@ -112,6 +121,7 @@ pub struct Service {
     responder: Responder,
     room: WaitingRoom,
     api: Option<Arc<HttpServer>>,
+    relay: Option<Arc<Relay>>,
     pools: [Pool; 2],
     stopping: Arc<AtomicBool>,
     watchdog: JoinHandle<()>,
@@ -188,18 +198,22 @@ impl Service {
                 to_send.wake();
             }
         };
+        let mut relay = None;
         let api = match api_socket {
             Some(socket) => {
                 let waker = send.waker();
+                let started = Relay::start(live.clone(), committer.clone());
+                let started = relay.insert(Arc::new(started.map_err(StartError::Threads)?));
                 let api_handler = GraphApi::new(
                     live.clone(),
                     committer.clone(),
                     responder.clone(),
                     room.clone(),
                     Arc::new(move || waker.wake()),
+                    Arc::clone(started),
                 );
-                let served =
-                    HttpServer::start(socket, Box::new(move |taken| api_handler.handle(taken)));
+                let handle = Box::new(move |taken| api_handler.handle(taken));
+                let served = HttpServer::start(socket, LONGEST_FILE, handle);
                 Some(Arc::new(served.map_err(StartError::Threads)?))
             }
             None => None,
@@ -211,7 +225,8 @@ impl Service {
             Arc::new(wake),
         );
         let address = socket.address().unwrap_or(config.listen.clone());
-        let http = HttpServer::start(socket, Box::new(move |taken| webhook.handle(taken)));
+        let handle = Box::new(move |taken| webhook.handle(taken));
+        let http = HttpServer::start(socket, LONGEST_NOTIFICATION, handle);
         let http = Arc::new(http.map_err(StartError::Threads)?);
 
         let stopping = Arc::new(AtomicBool::new(false));
@@ -231,6 +246,7 @@ impl Service {
             responder,
             room,
             api,
+            relay,
             pools: [deliver, send],
             stopping,
             watchdog,
@@ -293,6 +309,9 @@ impl Service {
         if let Some(api) = &self.api {
             api.stop(DRAIN);
         }
+        if let Some(relay) = &self.relay {
+            relay.wait(deadline.saturating_duration_since(Instant::now()));
+        }
         self.pools.iter().for_each(Pool::stop);
         while Instant::now() < deadline && !self.pools.iter().all(Pool::is_done) {
             thread::sleep(Duration::from_millis(10));
@@ -311,7 +330,7 @@ impl Service {
 
 /// A client for Graph, with connections for all who call at once.
 fn client(config: &Config) -> Result<Graph, RootsError> {
-    Graph::new(config, config.send_concurrency)
+    Graph::new(config, config.send_concurrency + RELAYS)
 }
 
 fn listen(config: &Config) -> Result<Socket, StartError> {

@@ -13,8 +13,7 @@ pub enum Unread {
     Broken,
 }
 
-/// Announced lengths up to this are read away in small pieces, so that the
-/// client hears its 413. nginx lets no more than 3 MiB through.
+/// Bodies of unknown length are read away up to this.
 const DRAINED_MAX: usize = 64 << 20;
 
 /// Requests with a longer announced length cannot even be dropped: tiny_http
@@ -24,13 +23,11 @@ const LEAKED_MAX: usize = 64;
 
 static LEAKED: AtomicUsize = AtomicUsize::new(0);
 
-/// Takes out of the way a request that must be neither read nor dropped.
-/// Comes first of all, before anything can fail.
-pub fn accept(request: Request) -> Option<Request> {
-    if request
-        .body_length()
-        .is_none_or(|length| length <= DRAINED_MAX)
-    {
+/// Takes out of the way a request that must be neither read nor dropped: one
+/// that announces more than `longest` bytes. Comes first of all, before
+/// anything can fail.
+pub fn accept(request: Request, longest: usize) -> Option<Request> {
+    if request.body_length().is_none_or(|length| length <= longest) {
         return Some(request);
     }
     std::mem::forget(request);
@@ -67,12 +64,13 @@ pub fn read(request: &mut Request, limit: usize) -> Result<Vec<u8>, Unread> {
     }
 }
 
-/// Reads away what is left of a body, in small pieces and up to a bound: a
-/// request that is dropped or answered with bytes unread makes tiny_http
-/// allocate them all at once.
+/// Reads away what is left of a body, in small pieces: a request that is
+/// dropped or answered with bytes unread makes tiny_http allocate them all at
+/// once. What was announced ends by itself and has passed [`accept`]; the rest
+/// has a bound.
 pub fn discard(request: &mut Request) {
     let mut piece = [0; 16 * 1024];
-    let mut left = DRAINED_MAX;
+    let mut left = request.body_length().unwrap_or(DRAINED_MAX);
     let reader = request.as_reader();
     while left > 0 {
         match reader.read(&mut piece) {

@@ -1,7 +1,10 @@
 //! The Graph-compatible API on the operator's listener: programs written for
 //! Graph send through us by changing a base URL, bear our key instead of Meta's
-//! token, and gain durability, order, pacing and retries.
+//! token, and gain durability, order, pacing and retries. What is not about
+//! messages is passed on (see [`relay`](super::relay)).
 
+use super::relay::caller::refuse_after_body;
+use super::relay::{Asked, FILES, Relay};
 use super::respond::{Later, Responder};
 use super::server::Taken;
 use super::{Answer, body, header};
@@ -15,6 +18,7 @@ use crate::store::rows::Message;
 use crate::store::{Committer, Result, Step, Tx};
 use crate::wire::notification::{key_digest, user_id};
 use crate::wire::raw;
+use crate::wire::relay::path::{self, BadPath};
 use crate::wire::signature::{hex, same_secret};
 use crate::wire::validate;
 use serde_json::json;
@@ -36,15 +40,19 @@ pub struct GraphApi {
     room: WaitingRoom,
     /// Called after a message was queued.
     queued: Arc<dyn Fn() + Send + Sync>,
+    relay: Arc<Relay>,
 }
 
 /// What a request is for.
 #[derive(Debug, PartialEq, Eq)]
-enum Route<'p> {
+enum Route {
     Health,
-    Messages { number: &'p str },
-    Object { id: &'p str },
+    Messages { number: String },
+    Object { id: String },
+    Call { parts: Vec<String> },
+    File { name: String },
     Unknown,
+    Malformed,
 }
 
 impl GraphApi {
@@ -55,6 +63,7 @@ impl GraphApi {
         responder: Responder,
         room: WaitingRoom,
         queued: Arc<dyn Fn() + Send + Sync>,
+        relay: Arc<Relay>,
     ) -> GraphApi {
         GraphApi {
             live,
@@ -62,41 +71,62 @@ impl GraphApi {
             responder,
             room,
             queued,
+            relay,
         }
     }
 
     /// Answers one request, now or when Graph has answered.
-    pub fn handle(&self, mut taken: Taken) {
+    pub fn handle(&self, taken: Taken) {
         let url = taken.request.url().to_owned();
-        let path = url.split('?').next().unwrap_or_default();
+        let (path, query) = url.split_once('?').unwrap_or((&url, ""));
         let route = route(path);
-        let method = taken.request.method().clone();
+        if route == Route::Health {
+            let answer = match taken.request.method() {
+                Method::Get => Answer::text(200, "ok"),
+                _ => not_allowed("GET"),
+            };
+            return refuse_after_body(taken, answer);
+        }
         let live = self.live.now();
-        let caller = caller(&live.config, header(&taken.request, "Authorization"));
-        let answer = match (&method, route, &caller) {
-            (Method::Get, Route::Health, _) => Answer::text(200, "ok"),
-            (_, Route::Health, _) => refuse(405, 100, "only GET here").with("Allow", "GET"),
-            (_, _, None) => refuse(
-                401,
-                190,
-                "the API key is missing or wrong: send Authorization: Bearer <API_KEY>",
-            ),
-            (Method::Post, Route::Messages { number }, Some(caller)) => {
-                return self.post(&live, taken, number, caller);
+        let authorization = header(&taken.request, "Authorization");
+        let Some(caller) = caller(&live.config, authorization, query) else {
+            let text = "the API key is missing or wrong: send Authorization: Bearer <API_KEY>";
+            return refuse_after_body(taken, refuse(401, 190, text));
+        };
+        let answer = match (taken.request.method().clone(), route) {
+            (Method::Post, Route::Messages { number }) => {
+                return self.post(&live, taken, &number, &caller);
             }
-            (_, Route::Messages { .. }, _) => {
-                refuse(405, 100, "only POST here").with("Allow", "POST")
+            (_, Route::Messages { .. }) => not_allowed("POST"),
+            (Method::Get, Route::Object { id }) => match self.object(&live, &id) {
+                Err(answer) | Ok(Some(answer)) => answer,
+                Ok(None) if path::is_id(&id) => return self.pass(taken, vec![id], query),
+                Ok(None) => refuse(404, 100, "no message has this id"),
+            },
+            (Method::Get, Route::File { name }) => {
+                return self.relay.pass(taken, Asked::File(name));
             }
-            (Method::Get, Route::Object { id }, _) => self.object(&live, id),
-            (_, Route::Object { .. }, _) => refuse(405, 100, "only GET here").with("Allow", "GET"),
-            (_, Route::Unknown, _) => refuse(
+            (Method::Post | Method::Delete, Route::Object { id }) if path::is_id(&id) => {
+                return self.pass(taken, vec![id], query);
+            }
+            (Method::Get | Method::Post | Method::Delete, Route::Call { parts }) => {
+                return self.pass(taken, parts, query);
+            }
+            (_, Route::Call { .. }) => not_allowed("GET, POST, DELETE"),
+            (_, Route::Health | Route::Object { .. } | Route::File { .. }) => not_allowed("GET"),
+            (_, Route::Unknown) => refuse(
                 404,
                 2500,
-                "unknown path: there are /vN.M/{phone_number_id}/messages and /vN.M/{id}",
+                "unknown path: there are /vN.M/{phone_number_id}/messages, /vN.M/{id} and what else Graph has for WhatsApp",
             ),
+            (_, Route::Malformed) => refuse(400, 100, "no path of Graph's looks like this"),
         };
-        body::discard(&mut taken.request);
-        answer.send(taken.request);
+        refuse_after_body(taken, answer);
+    }
+
+    fn pass(&self, taken: Taken, parts: Vec<String>, query: &str) {
+        let query = path::query(query);
+        self.relay.pass(taken, Asked::Path { parts, query });
     }
 
     fn post(&self, live: &InForce, mut taken: Taken, number: &str, caller: &Caller<'_>) {
@@ -139,8 +169,8 @@ impl GraphApi {
         wait();
     }
 
-    /// A message's state, by our id or Graph's.
-    fn object(&self, live: &InForce, id: &str) -> Answer {
+    /// A message's state, by our id or Graph's, if it is one of ours.
+    fn object(&self, live: &InForce, id: &str) -> std::result::Result<Option<Answer>, Answer> {
         let (gateway, wanted) = (Arc::clone(&live.gateway), id.to_owned());
         let found = self.committer.commit(move |tx| {
             let message = gateway.find(tx, &wanted)?;
@@ -153,13 +183,13 @@ impl GraphApi {
             })
         });
         match found {
-            Ok(Some((message, attempts))) => {
+            Ok(found) => Ok(found.map(|(message, attempts)| {
                 json_answer(200, shown(&message, attempts).to_string())
-            }
-            Ok(None) => refuse(404, 100, "no message has this id"),
+            })),
             Err(error) => {
                 log::error!("msg=\"a message cannot be looked up\" error=\"{error}\"");
-                refuse(503, 2, "the store cannot be read now").with("Retry-After", "1")
+                let answer = refuse(503, 2, "the store cannot be read now");
+                Err(answer.with("Retry-After", "1"))
             }
         }
     }
@@ -172,20 +202,27 @@ struct Caller<'c> {
     key: String,
 }
 
-/// Who bears one of the keys.
-fn caller<'c>(config: &'c Config, authorization: Option<&str>) -> Option<Caller<'c>> {
+/// Who bears one of the keys: in the header, or as a parameter of the query.
+fn caller<'c>(config: &'c Config, authorization: Option<&str>, query: &str) -> Option<Caller<'c>> {
     let api = config.api.as_ref()?;
-    let (scheme, given) = authorization?.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return None;
-    }
+    let given = match authorization {
+        Some(authorization) => {
+            let (scheme, given) = authorization.split_once(' ')?;
+            // Upload sessions know the second word.
+            let mut known = ["bearer", "oauth"].iter();
+            known.find(|own| scheme.eq_ignore_ascii_case(own))?;
+            given.trim().to_owned()
+        }
+        None => path::parameter(query, "access_token")?,
+    };
     // All are compared, so that time does not tell which one was close.
-    let known = api.keys.iter().fold(None, |found, own| {
-        match same_secret(own.expose(), given.trim()) {
+    let known = api
+        .keys
+        .iter()
+        .fold(None, |found, own| match same_secret(own.expose(), &given) {
             true => Some(own),
             false => found,
-        }
-    });
+        });
     known.map(|own| Caller {
         api,
         key: key_name(own.expose()),
@@ -226,29 +263,40 @@ fn read(
     Ok((post, at_once))
 }
 
-fn route(path: &str) -> Route<'_> {
+fn route(path: &str) -> Route {
     if path == "/healthz" {
         return Route::Health;
     }
-    let mut parts = path.trim_start_matches('/').split('/');
-    if !parts.next().is_some_and(is_version) {
-        return Route::Unknown;
+    if let Some(name) = path.strip_prefix(FILES) {
+        let name = name.to_owned();
+        return Route::File { name };
     }
-    let is_id = |id: &&str| !id.is_empty() && id.len() <= 512;
-    match (parts.next().filter(is_id), parts.next(), parts.next()) {
-        (Some(id), None, None) => Route::Object { id },
-        (Some(number), Some("messages"), None) if number.bytes().all(|b| b.is_ascii_digit()) => {
-            Route::Messages { number }
-        }
-        _ => Route::Unknown,
+    if let Some(id) = path::wamid(path) {
+        return Route::Object { id };
+    }
+    let mut parts = match path::parts(path) {
+        Ok(parts) => parts,
+        Err(BadPath::NoVersion) => return Route::Unknown,
+        Err(BadPath::Malformed) => return Route::Malformed,
+    };
+    let is_number = |id: &str| id.bytes().all(|b| b.is_ascii_digit());
+    match parts.as_slice() {
+        [id] if !id.starts_with("upload:") => Route::Object {
+            id: parts.remove(0),
+        },
+        // However it is written: a message goes through the outbox.
+        [id, edge] if edge.eq_ignore_ascii_case("messages") => match is_number(id) {
+            true => Route::Messages {
+                number: parts.remove(0),
+            },
+            false => Route::Unknown,
+        },
+        _ => Route::Call { parts },
     }
 }
 
-/// `v26.0`, or any other: the one Graph is called with is ours to choose.
-fn is_version(part: &str) -> bool {
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let number = part.strip_prefix('v').and_then(|v| v.split_once('.'));
-    number.is_some_and(|(major, minor)| digits(major) && digits(minor))
+fn not_allowed(methods: &'static str) -> Answer {
+    refuse(405, 100, &format!("only {methods} here")).with("Allow", methods)
 }
 
 /// The commit of one message, and its caller's answer or place in the room.
@@ -412,7 +460,7 @@ fn key_name(key: &str) -> String {
 }
 
 /// An error in Graph's envelope (Meta: error codes page).
-fn refuse(status: u16, code: i64, details: &str) -> Answer {
+pub fn refuse(status: u16, code: i64, details: &str) -> Answer {
     let trace = hex(&clock::random::<8>());
     let body = json!({"error": {
         "message": format!("(#{code}) {details}"),
@@ -453,22 +501,38 @@ mod tests {
 
     #[test]
     fn paths_lead_where_graphs_do() {
+        let number = |number: &str| Route::Messages {
+            number: number.into(),
+        };
+        let object = |id: &str| Route::Object { id: id.into() };
+        let call = |parts: &str| Route::Call {
+            parts: parts.split(' ').map(str::to_owned).collect(),
+        };
         let cases = [
+            ("/v26.0/106540300000001/messages", number("106540300000001")),
+            ("/v1.99/7/messages", number("7")),
+            ("/v1.99/7/messages/", number("7")),
+            ("/v1.99/7/%6dessages", number("7")),
+            ("/v1.99/7/Messages", number("7")),
+            ("/v26.0/wamid.AbC=", object("wamid.AbC=")),
+            ("/v26.0/wamid.Ab%2FC%2B%3D", object("wamid.Ab/C+=")),
+            ("/v26.0/wamid.Ab/C+=", object("wamid.Ab/C+=")),
+            ("/v26.0/17", object("17")),
+            ("/v26.0/17/media", call("17 media")),
+            ("/v26.0/1/messages/x", call("1 messages x")),
+            ("/v26.0/upload:abc", call("upload:abc")),
             (
-                "/v26.0/106540300000001/messages",
-                Route::Messages {
-                    number: "106540300000001",
+                "/files/abc.def",
+                Route::File {
+                    name: "abc.def".into(),
                 },
             ),
-            ("/v1.99/7/messages", Route::Messages { number: "7" }),
-            ("/v26.0/wamid.AbC=", Route::Object { id: "wamid.AbC=" }),
-            ("/v26.0/17", Route::Object { id: "17" }),
             ("/healthz", Route::Health),
             ("/106540300000001/messages", Route::Unknown),
             ("/v26/1/messages", Route::Unknown),
-            ("/v26.0/../messages", Route::Unknown),
-            ("/v26.0/1/messages/x", Route::Unknown),
-            ("/v26.0/", Route::Unknown),
+            ("/v26.0/me/messages", Route::Unknown),
+            ("/v26.0/../messages", Route::Malformed),
+            ("/v26.0/", Route::Malformed),
             ("/", Route::Unknown),
             ("/webhook", Route::Unknown),
         ];

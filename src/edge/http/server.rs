@@ -136,6 +136,9 @@ pub struct HttpServer {
 struct Shared {
     socket: Socket,
     handle: Handle,
+    /// Announced lengths up to this are read away, so that the client hears
+    /// its 413.
+    longest: usize,
     stopping: AtomicBool,
     built: AtomicUsize,
     busy: AtomicUsize,
@@ -144,11 +147,13 @@ struct Shared {
 }
 
 impl HttpServer {
-    /// Starts serving; `handle` runs on worker threads.
-    pub fn start(socket: Socket, handle: Handle) -> io::Result<HttpServer> {
+    /// Starts serving; `handle` runs on worker threads. Requests that announce
+    /// more than `longest` bytes are not answered (see [`body::accept`]).
+    pub fn start(socket: Socket, longest: usize, handle: Handle) -> io::Result<HttpServer> {
         let shared = Arc::new(Shared {
             socket,
             handle,
+            longest,
             stopping: AtomicBool::new(false),
             built: AtomicUsize::new(0),
             busy: AtomicUsize::new(0),
@@ -261,7 +266,8 @@ fn work(shared: &Arc<Shared>, server: &'static Server, taking: &Mutex<()>) {
             match server.recv() {
                 Ok(request) => {
                     shared.busy.fetch_add(1, Ordering::SeqCst);
-                    body::accept(request).map(|request| shared.connections.take(request))
+                    body::accept(request, shared.longest)
+                        .map(|request| shared.connections.take(request))
                 }
                 Err(_) if shared.stopping.load(Ordering::SeqCst) => return,
                 Err(error) => {

@@ -1,0 +1,621 @@
+//! Calls passed on to Graph: files up and down, templates, profiles, and
+//! whatever else a number or its account has. Our token goes in, the caller's
+//! key comes out, and bodies pass through piece by piece.
+//!
+//! A file may take minutes, so this has threads of its own, few and with a
+//! short queue: neither the webhook nor sends wait for it. What may pass is
+//! decided in [`wire::relay`](crate::wire::relay).
+//!
+//! * [`caller`]: the caller's side, with its body and its answer
+
+pub mod caller;
+
+use super::graph_api::refuse;
+use super::server::Taken;
+use super::{Answer, header};
+use crate::config::{Secret, Tokens};
+use crate::edge::clock;
+use crate::edge::graph::{Answered, CALL, Call, Payload, Target, Unanswered};
+use crate::edge::live::{InForce, Live};
+use crate::edge::log::Few;
+use crate::store::Committer;
+use crate::store::rows::{Queue, QueueKind};
+use crate::wire::raw;
+use crate::wire::relay::answer::{self, scrub};
+use crate::wire::relay::link::{File, Links};
+use crate::wire::relay::path::{self, Standing};
+use crate::wire::relay::{form, heads};
+use caller::{Caller, Reply, Trouble};
+use std::collections::HashMap;
+use std::io::Read;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+use std::time::Duration;
+use tiny_http::Method;
+
+/// Calls passed on at once. Most wait for Graph or for a slow line.
+pub const RELAYS: usize = 16;
+
+/// Calls that wait for one of these to end; more are told to come again.
+const WAITING_MAX: usize = 64;
+
+/// A file of 100 MB in this time needs 3 Mbit/s.
+const TRANSFER: Duration = Duration::from_secs(300);
+
+/// Meta's largest file has 100 MB (documents), and a form around it.
+pub const BODY_BYTES_MAX: u64 = 101 << 20;
+
+/// What is neither a file nor a form in parts is small, and read whole.
+const SMALL_BYTES_MAX: usize = 1 << 20;
+
+/// Ids of accounts and files whose token was found by asking.
+const KNOWN_MAX: usize = 10_000;
+
+/// Tokens that are tried for an id; a service with more sets `phone_number_id`.
+const TRIED_MAX: usize = 16;
+
+/// The first part of the paths of files.
+pub const FILES: &str = "/files/";
+
+/// Passes calls on.
+pub struct Relay {
+    waiting: SyncSender<Job>,
+    under_way: Arc<AtomicUsize>,
+    desk: Arc<Desk>,
+}
+
+/// What is asked of Graph.
+pub enum Asked {
+    /// A path of Graph's, by its parts, and its query without credentials.
+    Path { parts: Vec<String>, query: String },
+    /// A file, by the name we gave it.
+    File(String),
+}
+
+struct Job {
+    taken: Taken,
+    asked: Asked,
+}
+
+impl Relay {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// When threads cannot be started.
+    pub fn start(live: Live, committer: Committer) -> std::io::Result<Relay> {
+        let (waiting, jobs) = sync_channel(WAITING_MAX);
+        let desk = Arc::new(Desk::new(live, committer));
+        let under_way = Arc::new(AtomicUsize::new(0));
+        let jobs = Arc::new(Mutex::new(jobs));
+        for index in 0..RELAYS {
+            let (desk, jobs) = (Arc::clone(&desk), Arc::clone(&jobs));
+            let under_way = Arc::clone(&under_way);
+            thread::Builder::new()
+                .name(format!("relay-{index}"))
+                .spawn(move || work(&desk, &jobs, &under_way))?;
+        }
+        Ok(Relay {
+            waiting,
+            under_way,
+            desk,
+        })
+    }
+
+    /// Passes a call on, on a thread of ours. It is answered there.
+    pub fn pass(&self, taken: Taken, asked: Asked) {
+        // Its answer would have to wait for that of the request before it, and
+        // a relay with it. On a Unix socket nobody knows.
+        let pipelined = !taken.turn.is_first() && taken.request.remote_addr().is_some();
+        if pipelined {
+            let text = "another request of this connection is not answered yet: wait for it";
+            return caller::refuse_after_body(taken, refuse(503, 2, text));
+        }
+        self.under_way.fetch_add(1, Ordering::SeqCst);
+        let Err(refused) = self.waiting.try_send(Job { taken, asked }) else {
+            return;
+        };
+        self.under_way.fetch_sub(1, Ordering::SeqCst);
+        let (TrySendError::Full(job) | TrySendError::Disconnected(job)) = refused;
+        if let Some(held_back) = self.desk.lines[0].pass(clock::now_ms()) {
+            log::warn!("msg=\"too many calls are being passed on to Graph\"{held_back}");
+        }
+        let text = "too many calls are being passed on to Graph: try again in a moment";
+        caller::refuse_after_body(job.taken, refuse(503, 2, text).with("Retry-After", "2"));
+    }
+
+    /// Waits until no call is under way, at most `within`. What still is then
+    /// ends with the process, and its caller sees the connection break.
+    pub fn wait(&self, within: Duration) {
+        let step = Duration::from_millis(10);
+        let mut waited = Duration::ZERO;
+        while waited < within && self.under_way.load(Ordering::SeqCst) > 0 {
+            thread::sleep(step);
+            waited += step;
+        }
+    }
+}
+
+fn work(desk: &Desk, jobs: &Mutex<Receiver<Job>>, under_way: &AtomicUsize) {
+    loop {
+        let job = {
+            let jobs = jobs.lock().unwrap_or_else(|e| e.into_inner());
+            jobs.recv()
+        };
+        let Ok(job) = job else { return };
+        // A panic drops the request, which answers it 500.
+        if catch_unwind(AssertUnwindSafe(|| Clerk::at(desk).serve(job))).is_err() {
+            log::error!("msg=\"a relayed call made us panic; it was answered 500\"");
+        }
+        under_way.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// What relays share.
+struct Desk {
+    live: Live,
+    committer: Committer,
+    /// Seals addresses of files. They live five minutes, and one made before a
+    /// restart is looked up again; a key of the settings might be known to a
+    /// caller.
+    key: [u8; 32],
+    known: Mutex<HashMap<String, Known>>,
+    /// One for a full queue, one for calls that failed.
+    lines: [Few; 2],
+}
+
+impl Desk {
+    fn new(live: Live, committer: Committer) -> Desk {
+        Desk {
+            live,
+            committer,
+            key: clock::random(),
+            known: Mutex::default(),
+            lines: Default::default(),
+        }
+    }
+}
+
+/// What was learnt of an id by asking Graph.
+#[derive(Clone, Default)]
+struct Known {
+    /// Whose token sees it.
+    owner: Option<String>,
+    /// It is a number or an account.
+    ours: bool,
+}
+
+/// A call that may be made.
+struct Cleared<'c> {
+    owner: String,
+    token: &'c Secret,
+}
+
+/// Serves one call, by the settings that are in force when it begins.
+struct Clerk<'d> {
+    desk: &'d Desk,
+    live: Arc<InForce>,
+}
+
+impl<'d> Clerk<'d> {
+    fn at(desk: &'d Desk) -> Clerk<'d> {
+        let live = desk.live.now();
+        Clerk { desk, live }
+    }
+
+    fn links(&self) -> Links {
+        Links::new(&self.desk.key, &self.live.config.graph_url)
+    }
+
+    fn serve(&self, job: Job) {
+        let caller = match Caller::of(job.taken) {
+            Ok(caller) => caller,
+            Err(refused) => {
+                let (taken, trouble) = *refused;
+                return caller::refuse_after_body(taken, trouble_answer(trouble));
+            }
+        };
+        match job.asked {
+            Asked::Path { parts, query } => self.path(caller, &parts, &query),
+            Asked::File(name) => self.file(caller, &name),
+        }
+    }
+
+    /// A call of Graph's API.
+    fn path(&self, mut caller: Caller, parts: &[String], query: &str) {
+        let cleared = match self.clear(parts, query) {
+            Ok(cleared) => cleared,
+            Err(answer) => return caller.answer(answer),
+        };
+        let joined = parts.join("/");
+        let target = match query.is_empty() {
+            true => joined,
+            false => format!("{joined}?{query}"),
+        };
+        // Their bytes are the file itself, whatever they are called.
+        let is_upload = parts[0].starts_with("upload:");
+        let answered = self.call(&mut caller, &target, &cleared, is_upload);
+        match answered {
+            Ok(answered) => self.hand_back(caller, answered, &cleared),
+            Err(answer) => caller.answer(answer),
+        }
+    }
+
+    fn call(
+        &self,
+        caller: &mut Caller,
+        target: &str,
+        cleared: &Cleared<'_>,
+        is_upload: bool,
+    ) -> Result<Answered, Answer> {
+        let headers = caller.headers.clone();
+        let method = caller.method.to_string();
+        let call = |body, within| Call {
+            method: &method,
+            target: Target::Path(target),
+            token: cleared.token,
+            headers: &headers,
+            body,
+            within,
+        };
+        let boundary = heads::boundary(&caller.content_type).filter(|_| !is_upload);
+        let is_file = is_upload || boundary.is_some() || !is_small(&caller.content_type);
+        let answered = if caller.method == Method::Get || !caller.has_body() {
+            self.live.graph.call(call(Payload::Nothing, CALL))
+        } else if is_file && boundary.is_none() && !caller.is_measured() {
+            return Err(trouble_answer(Trouble::NoLength));
+        } else if is_file {
+            let mut body = caller.body(boundary.as_deref());
+            let length = body.length();
+            let answered = self
+                .live
+                .graph
+                .call(call(Payload::Stream(&mut body, length), TRANSFER));
+            // What went wrong at the caller's side is why the call failed.
+            if let Some(trouble) = body.trouble {
+                return Err(trouble_answer(trouble));
+            }
+            answered
+        } else {
+            let body = caller.read_whole(SMALL_BYTES_MAX).map_err(trouble_answer)?;
+            let body = without_credentials(body, &caller.content_type);
+            self.live.graph.call(call(Payload::Whole(&body), CALL))
+        };
+        answered.map_err(|unanswered| self.failed(&unanswered))
+    }
+
+    /// Graph's answer, with addresses that lead to us and without our token.
+    fn hand_back(&self, caller: Caller, answered: Answered, cleared: &Cleared<'_>) {
+        if let Err(answer) = self.no_redirect(&answered) {
+            return caller.answer(answer);
+        }
+        let Answered {
+            status,
+            headers,
+            length,
+            mut body,
+        } = answered;
+        let headers = passed_back(&headers);
+        let mut start = Vec::new();
+        let limit = SMALL_BYTES_MAX as u64 + 1;
+        if let Err(error) = body.by_ref().take(limit).read_to_end(&mut start) {
+            return caller.answer(self.broke_off(&error));
+        }
+        if start.len() > SMALL_BYTES_MAX {
+            let rest = std::io::Cursor::new(start).chain(body);
+            let clean = caller::Scrubbed::new(rest, cleared.token.expose());
+            return self.stream(caller, status, headers, length, clean);
+        }
+        let origin = caller.origin.clone();
+        let links = self.links();
+        let file = |url: &str| {
+            let (owner, url) = (cleared.owner.clone(), url.to_owned());
+            let name = links.seal(&File { owner, url })?;
+            Some(format!("{origin}{FILES}{name}"))
+        };
+        let page = |url: &str| answer::page(url, &self.live.config.graph_url, &origin);
+        let text = std::str::from_utf8(&start).ok();
+        let new = text.and_then(|text| answer::rewrite(text, &file, &page));
+        let mut body = new.map_or(start, String::into_bytes);
+        scrub(&mut body, cleared.token.expose().as_bytes());
+        caller.reply(Reply {
+            status,
+            headers,
+            body,
+        });
+    }
+
+    /// A file, from where Graph said it is.
+    fn file(&self, caller: Caller, name: &str) {
+        let file = self.links().open(name);
+        let token = file.as_ref().and_then(|file| self.token(&file.owner));
+        let (Some(file), Some(token)) = (file, token) else {
+            let text = "no file has this address, or not any more: look it up again by its id";
+            return caller.answer(refuse(404, 100, text));
+        };
+        let answered = self.live.graph.call(Call {
+            method: "GET",
+            target: Target::Url(&file.url),
+            token,
+            headers: &caller.headers,
+            body: Payload::Nothing,
+            within: TRANSFER,
+        });
+        let answered = match answered {
+            Ok(answered) => answered,
+            Err(unanswered) => return caller.answer(self.failed(&unanswered)),
+        };
+        if let Err(answer) = self.no_redirect(&answered) {
+            return caller.answer(answer);
+        }
+        let headers = passed_back(&answered.headers);
+        self.stream(
+            caller,
+            answered.status,
+            headers,
+            answered.length,
+            answered.body,
+        );
+    }
+
+    fn stream(
+        &self,
+        caller: Caller,
+        status: u16,
+        headers: Vec<(String, String)>,
+        length: Option<u64>,
+        body: impl Read,
+    ) {
+        if let Err(error) = caller.stream(status, &headers, length, body) {
+            self.broke_off(&error);
+        }
+    }
+
+    /// Redirects lead to other hosts, and our token with them.
+    fn no_redirect(&self, answered: &Answered) -> Result<(), Answer> {
+        match answered.status {
+            300..=399 if answered.status != 304 => {
+                let text = "Graph answered with a redirect, which is not followed";
+                Err(refuse(502, 2, text))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn failed(&self, unanswered: &Unanswered) -> Answer {
+        let (reason, timed_out) = (&unanswered.reason, unanswered.timed_out);
+        if let Some(held_back) = self.desk.lines[1].pass(clock::now_ms()) {
+            log::warn!("msg=\"a call could not be passed on\" reason=\"{reason}\"{held_back}");
+        }
+        match timed_out {
+            true => refuse(504, 2, "Graph did not answer in time"),
+            false => refuse(502, 2, "Graph could not be reached, or did not answer"),
+        }
+    }
+
+    fn broke_off(&self, error: &std::io::Error) -> Answer {
+        if let Some(held_back) = self.desk.lines[1].pass(clock::now_ms()) {
+            let kind = error.kind();
+            log::warn!("msg=\"Graph's answer broke off\" reason=\"{kind}\"{held_back}");
+        }
+        refuse(502, 2, "Graph's answer broke off")
+    }
+}
+
+/// Whose token a call gets, and whether it may have one.
+impl Clerk<'_> {
+    fn clear(&self, parts: &[String], query: &str) -> Result<Cleared<'_>, Answer> {
+        let standing = path::standing(parts);
+        if standing == Standing::Foreign {
+            return Err(refuse(
+                403,
+                10,
+                "only WhatsApp numbers, their accounts and what belongs to these can be called, by their ids",
+            ));
+        }
+        let owners = self.owners();
+        if owners.is_empty() {
+            let text = "no token is set for calls to Graph: set WHATSAPP_TOKEN";
+            return Err(refuse(400, 100, text));
+        }
+        let id = &parts[0];
+        let owner = self.owner(id, query, &owners).ok_or_else(|| {
+            refuse(
+                400,
+                100,
+                "it is not known which number's token sees this id: say so with ?phone_number_id=…, or set WHATSAPP_TOKEN",
+            )
+        })?;
+        // An owner is taken from those that have a token.
+        let token = self.token(&owner).unwrap_or(owners[0].1);
+        if standing == Standing::IfOurs && !self.is_ours(id, token) {
+            return Err(refuse(
+                403,
+                10,
+                "this id is no WhatsApp number or account that our token sees",
+            ));
+        }
+        Ok(Cleared { owner, token })
+    }
+
+    /// The token of an owner: a number, or nobody for the common one.
+    fn token(&self, owner: &str) -> Option<&Secret> {
+        match owner {
+            "" => self.tokens().common.as_ref(),
+            number => self.tokens().by_number.get(number),
+        }
+    }
+
+    fn tokens(&self) -> &Tokens {
+        &self.live.config.tokens
+    }
+
+    /// Every token once, and a number it belongs to; the common one first, of
+    /// no number.
+    fn owners(&self) -> Vec<(&str, &Secret)> {
+        let common = self.tokens().common.iter().map(|token| ("", token));
+        let own = self.tokens().by_number.iter();
+        let own = own.map(|(number, token)| (number.as_str(), token));
+        let mut owners: Vec<(&str, &Secret)> = Vec::new();
+        for (number, token) in common.chain(own) {
+            if !owners.iter().any(|(_, known)| *known == token) {
+                owners.push((number, token));
+            }
+        }
+        owners
+    }
+
+    fn owner(&self, id: &str, query: &str, owners: &[(&str, &Secret)]) -> Option<String> {
+        let own = |number: &str| self.tokens().by_number.contains_key(number);
+        if own(id) {
+            return Some(id.to_owned());
+        }
+        let named = path::parameter(query, "phone_number_id").filter(|number| own(number));
+        if named.is_some() {
+            return named;
+        }
+        if let [(only, _)] = owners {
+            return Some((*only).to_owned());
+        }
+        let account = |queue: &Queue| queue.waba.as_deref() == Some(id) && own(&queue.name);
+        if let Some(queue) = self.numbers().into_iter().find(account) {
+            return Some(queue.name);
+        }
+        if self.tokens().common.is_some() {
+            return Some(String::new());
+        }
+        let known = self.known().get(id).and_then(|known| known.owner.clone());
+        known.or_else(|| {
+            let path = format!("{id}?fields=id");
+            let mut tried = owners.iter().take(TRIED_MAX);
+            let (owner, _) = tried.find(|(_, token)| self.ask(&path, token).is_some())?;
+            self.learn(id, |known| known.owner = Some((*owner).to_owned()));
+            Some((*owner).to_owned())
+        })
+    }
+
+    /// Whether an id is a WhatsApp number or account: ours by the settings, by
+    /// what was received, or by what Graph says.
+    fn is_ours(&self, id: &str, token: &Secret) -> bool {
+        let known = || self.known().get(id).is_some_and(|known| known.ours);
+        let received = |queue: &Queue| queue.name == id || queue.waba.as_deref() == Some(id);
+        if self.tokens().by_number.contains_key(id)
+            || known()
+            || self.numbers().iter().any(received)
+        {
+            return true;
+        }
+        let has = |path: &str, key: &str| {
+            let answer = self.ask(path, token);
+            let members = answer.as_deref().and_then(raw::members);
+            members.is_some_and(|members| raw::get(&members, key).is_some())
+        };
+        let ours = has(&format!("{id}/phone_numbers?fields=id&limit=1"), "data")
+            || has(
+                &format!("{id}?fields=display_phone_number"),
+                "display_phone_number",
+            );
+        if ours {
+            self.learn(id, |known| known.ours = true);
+        }
+        ours
+    }
+
+    /// What Graph answers to a question of our own, if it answers 200.
+    fn ask(&self, path: &str, token: &Secret) -> Option<String> {
+        let answered = self.live.graph.call(Call {
+            method: "GET",
+            target: Target::Path(path),
+            token,
+            headers: &[],
+            body: Payload::Nothing,
+            within: CALL,
+        });
+        let answered = answered.ok().filter(|answered| answered.status == 200)?;
+        let mut text = String::new();
+        let body = answered.body.take(SMALL_BYTES_MAX as u64);
+        { body }.read_to_string(&mut text).ok()?;
+        Some(text)
+    }
+
+    /// The numbers that have sent, or been written to.
+    fn numbers(&self) -> Vec<Queue> {
+        let queues = self.desk.committer.commit(|tx| tx.queues());
+        let mut queues = queues.unwrap_or_default();
+        queues.retain(|queue| queue.kind == QueueKind::Send);
+        queues
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<String, Known>> {
+        self.desk.known.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn learn(&self, id: &str, what: impl FnOnce(&mut Known)) {
+        let mut known = self.known();
+        if known.len() >= KNOWN_MAX {
+            known.clear();
+        }
+        what(known.entry(id.to_owned()).or_default());
+    }
+}
+
+/// Whether a body of this type is read whole: a program's parameters.
+fn is_small(content_type: &str) -> bool {
+    let kind = content_type.split(';').next().unwrap_or_default().trim();
+    let small = [
+        "",
+        "application/json",
+        "application/x-www-form-urlencoded",
+        "text/json",
+    ];
+    small.iter().any(|own| kind.eq_ignore_ascii_case(own))
+}
+
+fn without_credentials(body: Vec<u8>, content_type: &str) -> Vec<u8> {
+    let Ok(text) = String::from_utf8(body) else {
+        return Vec::new();
+    };
+    let is_form = content_type
+        .to_ascii_lowercase()
+        .starts_with("application/x-www-form-urlencoded");
+    match is_form {
+        true => form::urlencoded(&text).into_bytes(),
+        false => form::json(&text).into_bytes(),
+    }
+}
+
+fn passed_back(headers: &[(String, String)]) -> Vec<(String, String)> {
+    let headers = headers.iter();
+    headers
+        .filter_map(|(name, value)| heads::to_caller(name, value))
+        .collect()
+}
+
+fn trouble_answer(trouble: Trouble) -> Answer {
+    match trouble {
+        Trouble::TooLong(limit) => {
+            refuse(413, 100, &format!("the body is over {} MiB", limit >> 20))
+        }
+        Trouble::Cut => refuse(400, 100, "the body ended before its end"),
+        Trouble::Slow => refuse(408, 100, "the body did not come in time"),
+        Trouble::Malformed => refuse(400, 100, "the body is not the form its Content-Type says"),
+        Trouble::NoLength => refuse(
+            411,
+            100,
+            "send this body with a Content-Length: in chunks its end cannot be told from a break",
+        ),
+    }
+}
+
+/// The address by which the caller reaches us, for addresses in answers.
+fn origin(request: &tiny_http::Request) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-.:[]_".contains(&b);
+    let host = header(request, "Host").filter(|host| !host.is_empty() && host.bytes().all(plain));
+    let scheme = match header(request, "X-Forwarded-Proto") {
+        Some(scheme) if scheme.eq_ignore_ascii_case("https") => "https",
+        _ => "http",
+    };
+    format!("{scheme}://{}", host.unwrap_or("localhost"))
+}
