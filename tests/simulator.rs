@@ -13,6 +13,7 @@
 //! * [`world`]: time, and who calls whom
 //! * [`process`]: the service's steps, and its crashes between them and in them
 //! * [`meta`], [`graph`], [`app`]: the three outsides
+//! * [`callers`]: those who post through the API, and the operator
 //! * [`files`]: customers' files, and their book
 //! * [`book`], [`entries`], [`lanes`]: what must have happened, written down independently of the store
 //! * [`rest`]: what must be true in the end
@@ -27,6 +28,8 @@
 mod app;
 #[path = "simulator/book.rs"]
 mod book;
+#[path = "simulator/callers.rs"]
+mod callers;
 #[path = "simulator/entries.rs"]
 mod entries;
 #[path = "simulator/files.rs"]

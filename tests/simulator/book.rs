@@ -2,6 +2,7 @@
 //! commits went through, which calls were made. Each entry is checked as it is
 //! made; what can only be judged in the end is in [`super::rest`].
 
+use super::callers::Request;
 use super::entries::{Arrived, Number, Reply};
 use super::graph::Call;
 use super::lanes::Lanes;
@@ -9,7 +10,7 @@ use super::luck::Plan;
 use super::meta::{self, Event};
 use std::collections::{BTreeMap, HashMap};
 use wabridge::config::OnUnknown;
-use wabridge::gateway::{Delivery, Outcome, Received, Recovered, Sent, Wants};
+use wabridge::gateway::{Delivery, Outcome, Posted, Received, Recovered, Sent, Wants};
 use wabridge::policy::verdict::{Scope, Verdict};
 use wabridge::store::Tx;
 use wabridge::store::rows::{JobId, JobState, OutboxId};
@@ -184,6 +185,38 @@ impl Book {
             self.replies.push(reply);
         }
         Ok(())
+    }
+
+    /// A request was committed: one message for all with the same key.
+    pub fn posted(&mut self, request: &Request, posted: Posted) -> Check {
+        let name = &request.name;
+        let known = self.reply_by_name.get(name).copied();
+        match (posted, known) {
+            (Posted::New(outbox), None) if !request.foreign => {
+                let id = user_id(&request.to);
+                let lane = self.lanes.of(request.number, &id);
+                let reply = Reply::posted(name, request.number, lane, outbox);
+                self.reply_by_name.insert(name.clone(), self.replies.len());
+                self.replies.push(reply);
+                Ok(())
+            }
+            (Posted::Again(outbox), Some(place)) if !request.foreign => {
+                let made = self.replies[place].outbox;
+                ensure(made == Some(outbox), || {
+                    format!("`{name}` was {made:?} and is {outbox} now")
+                })
+            }
+            (Posted::Conflict, Some(_)) if request.foreign => Ok(()),
+            _ => Err(format!("`{name}` is posted: {posted:?}, {known:?}")),
+        }
+    }
+
+    /// An operator took a message back, which stands at this place in the outbox.
+    pub fn taken_back(&mut self, message: OutboxId, place: usize) {
+        let reply = &mut self.replies[place];
+        reply.outbox = Some(message);
+        reply.taken_back = true;
+        reply.unknown_since = None;
     }
 
     /// An operator wants the event of this stored body delivered again.

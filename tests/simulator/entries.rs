@@ -49,6 +49,8 @@ pub struct Reply {
     pub refused: bool,
     /// Graph's answer limited how often it is tried.
     pub limited: bool,
+    /// An operator took it back.
+    pub taken_back: bool,
     /// Ids Graph gave it: more than one if it went out twice.
     pub wamids: Vec<String>,
     pub rung: u8,
@@ -79,18 +81,35 @@ pub fn rung(state: &str) -> u8 {
 }
 
 impl Reply {
+    /// What the app answered to an event.
     pub fn new(reply: &str, event: &Arrived) -> Reply {
         let body: serde_json::Value = serde_json::from_str(reply).expect("the app writes JSON");
         let is_mark = body["type"] == "read";
+        let name = match is_mark {
+            true => format!("read {}", event.wamid),
+            false => body["text"]["body"].as_str().unwrap_or_default().into(),
+        };
         Reply {
-            name: match is_mark {
-                true => format!("read {}", event.wamid),
-                false => body["text"]["body"].as_str().unwrap_or_default().into(),
-            },
             is_mark,
+            ..Reply::named(name, &event.number, event.lane)
+        }
+    }
+
+    /// What a caller of the API had sent.
+    pub fn posted(name: &str, number: &str, lane: Lane, outbox: OutboxId) -> Reply {
+        Reply {
+            outbox: Some(outbox),
+            ..Reply::named(name.to_owned(), number, lane)
+        }
+    }
+
+    fn named(name: String, number: &str, lane: Lane) -> Reply {
+        Reply {
+            name,
+            is_mark: false,
             outbox: None,
-            number: event.number.clone(),
-            lane: event.lane,
+            number: number.to_owned(),
+            lane,
             attempts: 0,
             calls: 0,
             not_before: 0,
@@ -101,6 +120,7 @@ impl Reply {
             accepted: false,
             refused: false,
             limited: false,
+            taken_back: false,
             wamids: Vec::new(),
             rung: 0,
         }
@@ -134,6 +154,9 @@ impl Reply {
         })?;
         ensure(now >= self.not_before, || {
             format!("`{name}` is sent before it is due")
+        })?;
+        ensure(!self.taken_back, || {
+            format!("`{name}` is sent and was taken back")
         })?;
         ensure(!self.settled && !self.accepted && !self.refused, || {
             format!("`{name}` is sent again though it is known what became of it")
@@ -201,9 +224,10 @@ impl Reply {
             format!("`{name}` is {state} and was at rung {least} already")
         })?;
         self.rung = rung(state);
-        ensure(message.state != SendState::Cancelled, || {
-            format!("`{name}` is cancelled")
-        })
+        ensure(
+            self.taken_back || message.state != SendState::Cancelled,
+            || format!("`{name}` is cancelled"),
+        )
     }
 }
 

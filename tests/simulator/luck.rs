@@ -91,6 +91,9 @@ pub struct Faults {
     /// An operator has a dead letter delivered again, looked at once a minute.
     pub replays: f64,
 
+    /// An operator takes a message back, looked at once a minute.
+    pub takes_back: f64,
+
     /// Graph refuses a message for good.
     pub refused: f64,
     pub throttled: f64,
@@ -137,6 +140,7 @@ impl Faults {
             app_gives_up: luck.fault(0.2),
             app_down: luck.fault(0.3),
             replays: luck.fault(0.5),
+            takes_back: luck.fault(0.5),
             refused: luck.fault(0.2),
             throttled: luck.fault(0.3),
             unreachable: luck.fault(0.2),
@@ -162,6 +166,8 @@ pub struct Plan {
     pub faults: Faults,
     pub customers: usize,
     pub messages: usize,
+    /// Messages posted through the API.
+    pub posts: usize,
     /// Customers write, and faults happen, for this long.
     pub span_ms: i64,
     /// `RATE_PER_NUMBER`.
@@ -186,6 +192,7 @@ impl Plan {
             faults: Faults::draw(luck),
             customers: if chatty { 1 } else { 2 + luck.below(5) },
             messages: if chatty { 60 } else { 15 + luck.below(35) },
+            posts: luck.below(20),
             span_ms: luck.between(1, if chatty { 4 } else { 25 }) * 60_000,
             per_second: *luck.pick(if chatty { &[10, 80] } else { &[1, 2, 10, 80] }),
             on_unknown: match luck.chance(0.15) {

@@ -110,6 +110,21 @@ impl Meta {
         self.events.push(event);
     }
 
+    /// A customer with a number of ours, by one of the ids they can be written to.
+    pub fn somebody(&self, luck: &mut Luck) -> Option<(&'static str, String)> {
+        let people: Vec<&Customer> = self
+            .customers
+            .iter()
+            .filter(|who| who.group.is_none())
+            .collect();
+        if people.is_empty() {
+            return None;
+        }
+        let who = *luck.pick(&people);
+        let ids: Vec<&String> = [&who.phone, &who.bsuid].into_iter().flatten().collect();
+        Some((who.number, (*luck.pick(&ids)).clone()))
+    }
+
     /// A message of ours got somewhere.
     pub fn status(&mut self, luck: &mut Luck, of: StatusOf, to: &str, mark: &str, now: i64) {
         let name = format!("status {} {}", of.wamid, of.word);

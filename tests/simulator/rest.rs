@@ -119,6 +119,7 @@ fn the_message_is_where_it_must_be(book: &Book, reply: &Reply, message: &Message
     })?;
     let given_up = match state {
         "failed" => reply.refused || reply.limited || (reply.is_mark && reply.answers_lost > 0),
+        "cancelled" => reply.taken_back,
         "held" => book.on_unknown == OnUnknown::Hold && reply.answers_lost > 0 && told.is_none(),
         _ => false,
     };

@@ -3,6 +3,7 @@
 
 use super::app::App;
 use super::book::{Book, Check, ensure, read};
+use super::callers::Request;
 use super::files::{self, Files};
 use super::graph::{Call, Graph};
 use super::luck::{Faults, Luck, Plan};
@@ -31,6 +32,9 @@ const TRACE_LINES: usize = 60;
 /// Something that will happen.
 pub enum Act {
     Write,
+    /// Somebody has a message for a customer.
+    CallerPosts,
+    Ask(Request),
     Notify,
     Post(Post),
     /// The workers of one kind look for jobs.
@@ -137,6 +141,8 @@ pub struct World {
     graph: Graph,
     pub files: Files,
     pub book: Book,
+    /// Requests made to the API.
+    pub posts: u64,
     pub tally: Tally,
     pub resting: bool,
 }
@@ -165,6 +171,7 @@ impl World {
             graph: Graph::default(),
             files: Files::default(),
             book: Book::new(&plan, window_ms),
+            posts: 0,
             plan,
             tally: Tally::default(),
             resting: false,
@@ -198,6 +205,10 @@ impl World {
             let when = self.luck.between(0, span);
             self.at(when, Act::Write);
         }
+        for _ in 0..self.plan.posts {
+            let when = self.luck.between(0, span);
+            self.at(when, Act::CallerPosts);
+        }
         for minute in 1..=span / MINUTE {
             self.at(minute * MINUTE, Act::Minute);
         }
@@ -225,6 +236,8 @@ impl World {
     fn act(&mut self, act: Act) -> Check {
         match act {
             Act::Write => self.customer_writes(),
+            Act::CallerPosts => self.somebody_posts(),
+            Act::Ask(request) => return self.ask(request),
             Act::Notify => {
                 for post in self.meta.posts(&mut self.luck, self.plan.batch) {
                     self.at(0, Act::Post(post));
@@ -289,6 +302,9 @@ impl World {
         self.files.minute(luck, faults, now);
         if luck.chance(faults.dies_between) {
             self.die("between two steps");
+        }
+        if self.luck.chance(self.plan.faults.takes_back) {
+            self.take_a_message_back()?;
         }
         match self.luck.chance(self.plan.faults.replays) {
             true => self.replay_a_dead_letter(),

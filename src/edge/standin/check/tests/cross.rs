@@ -43,7 +43,7 @@ fn whatever_we_build_within_the_limits_is_taken() {
 #[test]
 fn whatever_we_refuse_is_refused() {
     let (mut both, mut stricter) = (0, 0);
-    for seed in 0..8_000 {
+    for seed in 0..4_000 {
         let mut dice = random::Dice(seed);
         let mut body = match seed % 2 {
             0 => right(super::NAMES[seed as usize / 2 % super::NAMES.len()]),
@@ -61,7 +61,7 @@ fn whatever_we_refuse_is_refused() {
             (Ok(()), _) => stricter += 1,
         }
     }
-    assert!(both > 2_000, "too tame: {both} refused by both");
+    assert!(both > 1_000, "too tame: {both} refused by both");
     println!("{both} refused by both, {stricter} by the stand-in alone");
 }
 

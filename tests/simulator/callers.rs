@@ -1,0 +1,120 @@
+//! People beside the customers: callers of the API, who post a message again when they did not
+//! hear what became of it, and an operator, who takes messages back.
+
+use super::book::{Check, read};
+use super::meta::Meta;
+use super::process::Stepped;
+use super::world::{Act, World};
+use serde_json::json;
+use wabridge::gateway::operator::{self, Steered};
+use wabridge::gateway::{Post, Posted};
+use wabridge::store::rows::QueueKind;
+
+/// A request to the API. The same request has the same number, and so the same key.
+#[derive(Clone)]
+pub struct Request {
+    pub name: String,
+    pub number: &'static str,
+    pub to: String,
+    /// Another text under a key that was used: to be refused, and only then.
+    pub foreign: bool,
+}
+
+impl Request {
+    pub fn new(meta: &Meta, luck: &mut super::luck::Luck, n: u64) -> Option<Request> {
+        let (number, to) = meta.somebody(luck)?;
+        Some(Request {
+            name: format!("post {n}"),
+            number,
+            to,
+            foreign: false,
+        })
+    }
+
+    fn post(&self) -> Post {
+        let to = match self.to.starts_with("US.") {
+            true => "recipient",
+            false => "to",
+        };
+        let text = match self.foreign {
+            true => format!("{} altered", self.name),
+            false => self.name.clone(),
+        };
+        let mut body =
+            json!({"messaging_product": "whatsapp", "type": "text", "text": {"body": text}});
+        body[to] = json!(self.to);
+        Post {
+            number: self.number.to_owned(),
+            body: body.to_string(),
+            idempotency_key: Some(format!("key of {}", self.name)),
+        }
+    }
+}
+
+/// A caller who heard nothing asks again after this long.
+const ASKS_AGAIN_MS: i64 = 15_000;
+
+impl World {
+    pub fn somebody_posts(&mut self) {
+        self.posts += 1;
+        if let Some(request) = Request::new(&self.meta, &mut self.luck, self.posts) {
+            self.at(0, Act::Ask(request));
+        }
+    }
+
+    /// A request reaches the API, unless nobody is there.
+    pub fn ask(&mut self, request: Request) -> Check {
+        let mut heard = false;
+        if self.gateway.is_some() {
+            let (now, post) = (self.now, request.post());
+            let stepped = self.step(|gateway, tx| {
+                let gateway = gateway.expect("looked at above");
+                gateway.post(tx, now, &post)
+            })?;
+            let Stepped { value, dies } = stepped;
+            if let Some(posted) = value {
+                self.note(|| format!("`{}` is posted: {posted:?}", request.name));
+                self.book.posted(&request, posted)?;
+                if let Posted::New(_) = posted {
+                    self.wake_soon(QueueKind::Send, now);
+                }
+                heard = !dies && !self.luck.chance(self.plan.faults.answer_lost);
+                if heard && !request.foreign && self.luck.chance(0.1) {
+                    let foreign = true;
+                    let wait = self.luck.between(0, 60_000);
+                    let another = Request {
+                        foreign,
+                        ..request.clone()
+                    };
+                    self.at(wait, Act::Ask(another));
+                }
+            }
+            self.die_if(dies);
+        }
+        if !heard {
+            self.at(ASKS_AGAIN_MS, Act::Ask(request));
+        }
+        Ok(())
+    }
+
+    /// An operator takes one of the newest messages back, whether or not the service runs.
+    pub fn take_a_message_back(&mut self) -> Check {
+        let now = self.now;
+        let newest = read(self.database.read(|tx| tx.messages(i64::MAX, 10)))?;
+        if newest.is_empty() {
+            return Ok(());
+        }
+        let message = self.luck.pick(&newest).id;
+        let steered = self.step(|_, tx| operator::cancel_message(tx, now, message))?;
+        if steered.value == Some(Steered::Done) {
+            self.note(|| format!("message {message} is taken back"));
+            let older = read(
+                self.database
+                    .read(|tx| tx.messages(message, usize::MAX >> 1)),
+            )?;
+            self.book.taken_back(message, older.len());
+            self.wake_soon(QueueKind::Send, now);
+        }
+        Ok(())
+    }
+}
