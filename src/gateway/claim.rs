@@ -6,10 +6,12 @@ use crate::config::OnUnknown;
 use crate::policy::breaker::Breaker;
 use crate::policy::ladder::SendState;
 use crate::policy::pacing::{self, Rate};
+use crate::policy::priority::{self, Priority};
 use crate::store::rows::*;
 use crate::store::{Result, Tx};
 use crate::wire::notification::{Kind, key_digest};
 use crate::wire::{outgoing, signature};
+use std::collections::VecDeque;
 
 /// Jobs looked at in one claim. Most are claimed; some only move (too old, or
 /// their pair has to wait), and this bounds how many of those one commit holds.
@@ -185,18 +187,26 @@ impl Gateway {
         let mut pace = Pace {
             rate: queue.throttle.pace(self.limits.rates.of(&queue.name), now),
             next_us: queue.next_us,
+            replies: queue.replies,
         };
         let mut booked_up = None;
         let mut examined = 0;
         while claimed.work.len() < target && examined < EXAMINED_MAX && booked_up.is_none() {
-            let jobs = tx.due_jobs(queue.id, now, target - claimed.work.len())?;
-            if jobs.is_empty() {
+            let mut waiting = Waiting::due(tx, queue, now, target - claimed.work.len(), &pace)?;
+            if waiting.is_empty() {
                 break;
             }
-            examined += jobs.len();
-            for job in &jobs {
-                match self.start(tx, now, job, &mut pace)? {
-                    Started::Work(work) => claimed.work.push(work),
+            while let Some((job, priority)) = waiting.next(pace.replies) {
+                if claimed.work.len() >= target {
+                    break;
+                }
+                examined += 1;
+                match self.start(tx, now, &job, &mut pace)? {
+                    Started::Work(work) => {
+                        claimed.work.push(work);
+                        let bulk_waits = !waiting.bulk.is_empty();
+                        pace.replies = priority::after(pace.replies, priority, bulk_waits);
+                    }
                     Started::NotNow => {}
                     Started::BookedUp(until) => {
                         booked_up = Some(until);
@@ -205,8 +215,8 @@ impl Gateway {
                 }
             }
         }
-        if pace.next_us != queue.next_us {
-            tx.set_next_us(queue.id, pace.next_us)?;
+        if (pace.next_us, pace.replies) != (queue.next_us, queue.replies) {
+            tx.set_pace(queue.id, pace.next_us, pace.replies)?;
         }
         if probing && claimed.work.len() > before {
             let probe = queue
@@ -390,6 +400,47 @@ pub(super) enum Started {
 struct Pace {
     rate: Rate,
     next_us: i64,
+    /// Replies in a row while bulk waited.
+    replies: u32,
+}
+
+/// What is due in a queue.
+struct Waiting {
+    replies: VecDeque<Job>,
+    bulk: VecDeque<Job>,
+}
+
+impl Waiting {
+    /// No more of each priority than can be started.
+    fn due(tx: &Tx<'_>, queue: &Queue, now: i64, room: usize, pace: &Pace) -> Result<Waiting> {
+        // One at least: the first that has no place any more tells when to come
+        // again. Those which only move, and are not started, take another look.
+        let limit = match queue.kind {
+            QueueKind::Deliver | QueueKind::Fetch => room,
+            QueueKind::Send => pace.rate.room(pace.next_us, now * 1_000, room).max(1),
+        };
+        let due = |priority| tx.due_jobs(queue.id, priority, now, limit);
+        Ok(Waiting {
+            replies: due(Priority::Reply)?.into(),
+            bulk: match queue.kind {
+                QueueKind::Deliver | QueueKind::Fetch => VecDeque::new(),
+                QueueKind::Send => due(Priority::Bulk)?.into(),
+            },
+        })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.replies.is_empty() && self.bulk.is_empty()
+    }
+
+    fn next(&mut self, replies: u32) -> Option<(Job, Priority)> {
+        let next = priority::turn(replies, !self.replies.is_empty(), !self.bulk.is_empty())?;
+        let job = match next {
+            Priority::Reply => self.replies.pop_front(),
+            Priority::Bulk => self.bulk.pop_front(),
+        };
+        Some((job?, next))
+    }
 }
 
 /// When a queue has more, and what can change that.

@@ -6,11 +6,12 @@ use super::Gateway;
 use super::receive::status_fault;
 use crate::policy::breaker::Breaker;
 use crate::policy::ladder::{self, SendState};
+use crate::policy::priority::Priority;
 use crate::policy::retry::{self, Backoff};
 use crate::policy::verdict::{HaltScope, Scope, Verdict, Why};
 use crate::store::rows::*;
 use crate::store::{Result, Tx};
-use crate::wire::notification::{self, key_digest, status_key};
+use crate::wire::notification::{self, Kind, key_digest, status_key};
 use crate::wire::outgoing::{self, Outgoing, ReplyTo};
 use crate::wire::validate;
 use std::time::Duration;
@@ -140,7 +141,7 @@ impl Gateway {
                         body: out.body,
                         cause: Some(event.id),
                     };
-                    self.queue_message(tx, now, &message)?;
+                    self.queue_message(tx, now, &message, reply_or_told(event.kind))?;
                 }
                 Err(fault) => self.keep_failed(tx, now, job, &reply_to, reply, &fault)?,
             }
@@ -176,10 +177,29 @@ impl Gateway {
     }
 
     /// Puts a message in the outbox and in its lane.
-    pub fn queue_message(&self, tx: &Tx<'_>, now: i64, message: &NewMessage) -> Result<OutboxId> {
+    /// `known` is its priority where that is decided; else whether its customer
+    /// waits decides.
+    pub fn queue_message(
+        &self,
+        tx: &Tx<'_>,
+        now: i64,
+        message: &NewMessage,
+        known: Option<Priority>,
+    ) -> Result<OutboxId> {
+        let priority = match known {
+            Some(priority) => priority,
+            None if outgoing::is_mark(&message.type_) => Priority::Reply,
+            None => {
+                let waiting = tx.waiting(message.conversation)?;
+                waiting.priority(now, message.type_ == "template")
+            }
+        };
+        if priority == Priority::Reply && !outgoing::is_mark(&message.type_) {
+            tx.set_answered_at(message.conversation, now)?;
+        }
         let id = tx.insert_message(message, SendState::Queued, None, now)?;
         let queue = tx.queue(QueueKind::Send, &message.number)?;
-        tx.push_job(queue, message.conversation, None, Some(id), now)?;
+        tx.push_job(queue, message.conversation, None, Some(id), priority, now)?;
         Ok(id)
     }
 
@@ -456,6 +476,12 @@ impl Ending<'_, '_> {
             .end_job(&self.job, state, error.as_deref(), self.now)?;
         Ok(Sent::Ended)
     }
+}
+
+/// What is caused by a customer's message or call is a reply. What an app says
+/// to a status or news of an account has to show by itself that somebody waits.
+fn reply_or_told(kind: Kind) -> Option<Priority> {
+    matches!(kind, Kind::Message | Kind::Call).then_some(Priority::Reply)
 }
 
 /// A reply with all it lacks, or what Graph would refuse it for.

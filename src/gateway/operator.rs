@@ -3,6 +3,7 @@
 
 use super::BOT;
 use crate::policy::ladder::SendState;
+use crate::policy::priority::Priority;
 use crate::store::rows::*;
 use crate::store::{Result, Tx};
 
@@ -230,7 +231,7 @@ pub fn replay(tx: &Tx<'_>, now: i64, id: EventId) -> Result<Replayed> {
     let jobs = tx.deliveries(id)?;
     if jobs.is_empty() {
         let bot = tx.queue(QueueKind::Deliver, BOT)?;
-        tx.push_job(bot, lane, Some(id), None, now)?;
+        tx.push_job(bot, lane, Some(id), None, Priority::Reply, now)?;
         return Ok(Replayed::Again);
     }
     let ended = |job: &Job| matches!(job.state, JobState::Done | JobState::Dead);

@@ -51,7 +51,7 @@ impl Gateway {
             });
         }
         let message = self.read_post(tx, post)?;
-        let outbox = self.queue_message(tx, now, &message)?;
+        let outbox = self.queue_message(tx, now, &message, None)?;
         if let Some(key) = &key {
             tx.insert_idempotent(key, &request, outbox, now, now - REMEMBERED_MS)?;
         }

@@ -2,10 +2,11 @@
 
 use super::Gateway;
 use crate::policy::ladder::{self, SendState};
+use crate::policy::priority::Priority;
 use crate::policy::verdict;
 use crate::store::rows::*;
 use crate::store::{Result, Tx};
-use crate::wire::notification::{Incoming, StatusFacts};
+use crate::wire::notification::{Incoming, Kind, StatusFacts};
 
 /// What came of a notification's events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,12 +42,16 @@ impl Gateway {
                 tx.learn_waba(&event.number, &event.waba)?;
                 told = tells;
             }
+            // Echoes of what the business wrote elsewhere come under other fields.
+            if event.kind == Kind::Message && event.field == "messages" {
+                tx.set_wrote_at(conversation, now)?;
+            }
             if let Some(facts) = &event.status {
                 received.to_send |= self.apply_status(tx, now, facts)?;
             }
             received.to_fetch |= self.queue_files(tx, now, id, &event.number, &event.body)?;
             if self.wants.includes(event.kind) {
-                tx.push_job(self.bot, conversation, Some(id), None, now)?;
+                tx.push_job(self.bot, conversation, Some(id), None, Priority::Reply, now)?;
                 received.to_deliver = true;
             }
         }

@@ -5,6 +5,7 @@
 //! * [`verdict`]: what a Graph answer means for the message and its lane
 //! * [`retry`]: when to try again
 //! * [`pacing`]: how fast Meta lets us send
+//! * [`priority`]: whose message goes first
 //! * [`throttle`]: the pause and the slower pace after "too fast"
 //! * [`breaker`]: when to stop trying for everybody
 //! * [`fetch`]: what becomes of a customer's file that is fetched
@@ -17,6 +18,7 @@ pub mod fetch;
 pub mod ladder;
 pub mod pacing;
 pub mod password;
+pub mod priority;
 pub mod retry;
 pub mod throttle;
 pub mod verdict;

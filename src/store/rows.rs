@@ -41,6 +41,8 @@ pub struct Queue {
     pub name: String,
     /// Whether the other side as a whole is down.
     pub breaker: Breaker,
+    /// How many replies went in a row while bulk waited.
+    pub replies: u32,
     /// What Graph's refusals for pace left behind.
     pub throttle: Throttle,
     /// The WhatsApp Business account of the number, once a notification told.

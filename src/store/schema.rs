@@ -129,7 +129,8 @@ CREATE INDEX job_dead ON job(id) WHERE state = 3;
 /// * `queue.throttle_…`: policy::throttle. `queue.full_at_us` is since then the
 ///   time at which the number's next send may begin (policy::pacing).
 /// * `conversation.pair_refused`: how often in a row Graph refused the pair for
-///   its pace.
+///   its pace. `wrote_at`, `answered_at`: whether its customer waits, and
+///   `job.priority`: policy::priority, as is `queue.replies_in_a_row`.
 /// * `media`: a file that an event names, one row for each of both, so that it is
 ///   known what belongs to an event or to its conversation. `file` is its name in
 ///   MEDIA_DIR once it was fetched; several rows have the same when they have the
@@ -143,6 +144,12 @@ ALTER TABLE queue ADD COLUMN throttled_until INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE queue ADD COLUMN throttle_hits INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE queue ADD COLUMN throttle_share INTEGER NOT NULL DEFAULT 1000;
 ALTER TABLE conversation ADD COLUMN pair_refused INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE queue ADD COLUMN replies_in_a_row INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE conversation ADD COLUMN wrote_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE conversation ADD COLUMN answered_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE job ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+DROP INDEX job_due;
+CREATE INDEX job_due ON job(queue, priority, due) WHERE due IS NOT NULL;
 
 CREATE TABLE media(
   id INTEGER PRIMARY KEY,

@@ -5,6 +5,7 @@ use super::Result;
 use super::rows::*;
 use crate::policy::breaker::Breaker;
 use crate::policy::ladder::SendState;
+use crate::policy::priority::{Priority, Waiting};
 use crate::policy::throttle::Throttle;
 use crate::wire::notification::{Incoming, Kind};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
@@ -17,7 +18,7 @@ macro_rules! event_columns {
 macro_rules! queue_columns {
     () => {
         "id, kind, name, failures, closed_until, full_at_us, halt, halt_scope, token_digest,
-         halt_since, waba, throttled_until, throttle_hits, throttle_share"
+         halt_since, waba, throttled_until, throttle_hits, throttle_share, replies_in_a_row"
     };
 }
 macro_rules! job_columns {
@@ -128,6 +129,7 @@ fn queue(row: &Row<'_>) -> rusqlite::Result<Queue> {
         },
         waba: row.get(10)?,
         next_us: row.get(5)?,
+        replies: row.get(14)?,
         throttle: Throttle {
             until_ms: row.get(11)?,
             hits: row.get(12)?,

@@ -166,3 +166,73 @@ fn the_pace_goes_on_after_a_restart_where_it_was() {
     let second = bench.sends().remove(0);
     assert!(second.start_at >= first[0].start_at + 1_000);
 }
+
+/// The recipients in the order in which a number that sends one a second gets
+/// to them.
+fn order(bench: &mut Bench, count: usize) -> Vec<String> {
+    let mut order = Vec::new();
+    while order.len() < count {
+        for send in bench.sends() {
+            let body: serde_json::Value = serde_json::from_str(&send.body).unwrap();
+            order.push(body["to"].as_str().unwrap().to_owned());
+            let wamid = format!("w{}", send.outbox);
+            bench.sent(&send, &accepted(&wamid));
+        }
+        bench.now += 500;
+    }
+    order
+}
+
+fn slow() -> Bench {
+    Bench::with(Limits {
+        rates: Rates::all(Rate::per_second(1)),
+        ..Limits::default()
+    })
+}
+
+#[test]
+fn replies_go_before_bulk_which_gets_one_in_five() {
+    let mut bench = slow();
+    for n in 0..4 {
+        bench.post(NUMBER, &format!("1555090{n:04}"), "template");
+    }
+    for n in 0..10 {
+        bench.queue(&format!("1555020{n:04}"), 1);
+    }
+    let order = order(&mut bench, 14);
+    let kinds: String = order
+        .iter()
+        .map(|to| if to.starts_with("1555090") { 'b' } else { 'r' })
+        .collect();
+    // Each claim books one: the count is kept between them.
+    assert_eq!(kinds, "rrrrbrrrrbrrbb");
+}
+
+#[test]
+fn a_program_answers_before_bulk_whoever_waits() {
+    let mut bench = slow();
+    bench.write(ANN, None);
+    for n in 0..6 {
+        bench.post(NUMBER, &format!("1555090{n:04}"), "text");
+    }
+    bench.post(NUMBER, ANN, "text");
+    bench.post(NUMBER, BOB, "text");
+    let order = order(&mut bench, 8);
+    assert_eq!(order[0], ANN, "she wrote");
+    assert_eq!(order[7], BOB, "he did not");
+}
+
+#[test]
+fn a_lane_keeps_its_order_whatever_is_in_it() {
+    let mut bench = slow();
+    bench.post(NUMBER, ANN, "template");
+    bench.queue(ANN, 1);
+    bench.queue(BOB, 1);
+    let order = order(&mut bench, 3);
+    assert_eq!(order, [BOB, ANN, ANN]);
+    let sent = |id| bench.outbox(id).0;
+    assert_eq!(
+        (sent(1), sent(2)),
+        (SendState::Accepted, SendState::Accepted)
+    );
+}

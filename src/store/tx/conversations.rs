@@ -113,6 +113,36 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// When the customer wrote last, and was answered.
+    pub fn waiting(&self, id: ConversationId) -> Result<Waiting> {
+        let sql = "SELECT wrote_at, answered_at FROM conversation WHERE id = ?1";
+        let waiting = self.row(sql, params![id], |row| {
+            Ok(Waiting {
+                wrote_at: row.get(0)?,
+                answered_at: row.get(1)?,
+            })
+        })?;
+        Ok(waiting.unwrap_or_default())
+    }
+
+    /// The customer writes.
+    pub fn set_wrote_at(&self, id: ConversationId, now: i64) -> Result<()> {
+        self.execute(
+            "UPDATE conversation SET wrote_at = ?2 WHERE id = ?1",
+            params![id, now],
+        )?;
+        Ok(())
+    }
+
+    /// The first answer to what the customer wrote is queued.
+    pub fn set_answered_at(&self, id: ConversationId, now: i64) -> Result<()> {
+        self.execute(
+            "UPDATE conversation SET answered_at = ?2 WHERE id = ?1 AND answered_at < wrote_at",
+            params![id, now],
+        )?;
+        Ok(())
+    }
+
     /// Writes the pair's token bucket.
     pub fn set_pair_full_at_us(&self, id: ConversationId, full_at_us: i64) -> Result<()> {
         self.execute(

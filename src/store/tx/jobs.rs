@@ -11,31 +11,44 @@ impl Tx<'_> {
         lane: ConversationId,
         event: Option<EventId>,
         outbox: Option<OutboxId>,
+        priority: Priority,
         now: i64,
     ) -> Result<JobId> {
         self.execute(
-            "INSERT INTO job(queue, lane, event, outbox, due) VALUES(?1, ?2, ?3, ?4,
+            "INSERT INTO job(queue, lane, event, outbox, priority, due) VALUES(?1, ?2, ?3, ?4, ?6,
                CASE WHEN EXISTS(SELECT 1 FROM job WHERE queue = ?1 AND lane = ?2 AND state < 2)
                     THEN NULL ELSE ?5 END)",
-            params![queue, lane, event, outbox, now],
+            params![queue, lane, event, outbox, now, priority as i64],
         )?;
         Ok(self.connection.last_insert_rowid())
     }
 
-    /// Jobs of a queue whose time has come, the longest due first.
-    pub fn due_jobs(&self, queue: QueueId, now: i64, limit: usize) -> Result<Vec<Job>> {
+    /// Jobs of a queue and a priority whose time has come, the longest due first.
+    pub fn due_jobs(
+        &self,
+        queue: QueueId,
+        priority: Priority,
+        now: i64,
+        limit: usize,
+    ) -> Result<Vec<Job>> {
         let sql = concat!(
             "SELECT ",
             job_columns!(),
-            " FROM job WHERE queue = ?1 AND due <= ?2 AND due IS NOT NULL ORDER BY due, id LIMIT ?3"
+            " FROM job WHERE queue = ?1 AND priority = ?2 AND due <= ?3 AND due IS NOT NULL
+              ORDER BY due, id LIMIT ?4"
         );
-        self.rows(sql, params![queue, now, limit as i64], job)
+        self.rows(sql, params![queue, priority as i64, now, limit as i64], job)
     }
 
     /// When the queue's next job is due.
     pub fn next_due(&self, queue: QueueId) -> Result<Option<i64>> {
-        let sql = "SELECT min(due) FROM job WHERE queue = ?1 AND due IS NOT NULL";
-        Ok(self.row(sql, params![queue], |row| row.get(0))?.flatten())
+        let sql = "SELECT min(due) FROM job WHERE queue = ?1 AND priority = ?2 AND due IS NOT NULL";
+        let mut next: Option<i64> = None;
+        for priority in [Priority::Reply, Priority::Bulk] {
+            let due = self.row(sql, params![queue, priority as i64], |row| row.get(0))?;
+            next = next.into_iter().chain(due.flatten()).min();
+        }
+        Ok(next)
     }
 
     /// One job.

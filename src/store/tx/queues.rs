@@ -47,11 +47,12 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Writes when a number's next send may begin.
-    pub fn set_next_us(&self, id: QueueId, next_us: i64) -> Result<()> {
+    /// Writes when a number's next send may begin, and how many replies went
+    /// in a row.
+    pub fn set_pace(&self, id: QueueId, next_us: i64, replies: u32) -> Result<()> {
         self.execute(
-            "UPDATE queue SET full_at_us = ?2 WHERE id = ?1",
-            params![id, next_us],
+            "UPDATE queue SET full_at_us = ?2, replies_in_a_row = ?3 WHERE id = ?1",
+            params![id, next_us, replies],
         )?;
         Ok(())
     }
