@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use support::*;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use wabridge::edge::standin::{CallFault, Chance, Faults, StatusFault};
+use wabridge::edge::standin::{CallFault, Chance, Faults, Options, StandIn, StatusFault};
 use wabridge::wire::sample::{self, Sample};
 use wabridge::wire::signature::HubKeys;
 
@@ -63,8 +63,12 @@ fn run(level: &str, journal: bool) -> (String, BTreeSet<String>) {
             says(200, json!({"messages": [{"type": "read"}, to]}).to_string())
         }
     });
-    let standin = graph();
-    standin.set_token("zqtoken-1");
+    let standin = StandIn::start(Options {
+        token: "zqtoken-1".into(),
+        app_secret: "zqapp-1".into(),
+        ..Options::default()
+    });
+    let standin = standin.unwrap();
     let details = format!("zqdetails for {OTHER} and +1 555 010 7322");
     let refused = |code| CallFault::Refused(400, code, details.clone());
     let faults = [
