@@ -2,6 +2,7 @@
 
 use super::{Chain, Failure, Outcome, output};
 use crate::config::{self, Config, Listen, Sources, table};
+use crate::edge::clock;
 use crate::edge::graph::Graph;
 use crate::edge::http::server::Socket;
 use crate::handler::rules::Rules;
@@ -104,17 +105,35 @@ fn database(path: &Path) -> bool {
             false => Ok(Vec::new()),
         });
     match damage {
-        Ok(damage) if damage.is_empty() => fine(&format!(
-            "database: {} ({} KiB)",
-            path.display(),
-            size / 1024
-        )),
+        Ok(damage) if damage.is_empty() => {
+            note_halts(path);
+            fine(&format!(
+                "database: {} ({} KiB)",
+                path.display(),
+                size / 1024
+            ))
+        }
         Ok(damage) => wrong(&format!(
             "database: {} is damaged: put back a copy, or start with another file; SQLite says: {}",
             path.display(),
             damage.join("; ")
         )),
         Err(error) => wrong(&format!("database: {}", Chain(&error))),
+    }
+}
+
+/// Sending may be halted; the service starts all the same.
+fn note_halts(path: &Path) {
+    let halts = Database::open(path, Access::Visit).and_then(|found| found.read(|tx| tx.halts()));
+    for halt in halts.unwrap_or_default() {
+        let (reason, mend) = halt.reason_and_mend();
+        output::print(&format!(
+            "note   sending is halted ({}) since {}: {}; to mend it: {}\n",
+            halt.scope.as_str(),
+            clock::rfc3339(halt.since),
+            output::inert(reason),
+            output::inert(mend),
+        ));
     }
 }
 

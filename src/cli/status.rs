@@ -3,7 +3,7 @@
 use super::{Failure, Outcome, no_flags, output, view_and_values, visit};
 use crate::edge::clock;
 use crate::gateway::operator::{self, QueueStatus, Status};
-use crate::store::rows::QueueKind;
+use crate::store::rows::{Halt, QueueKind};
 use lexopt::Parser;
 use serde_json::{Map, Value, json};
 
@@ -43,9 +43,9 @@ fn age_s(queue: &QueueStatus, now: i64) -> Option<i64> {
     queue.oldest.map(|since| (now - since).max(0) / 1_000)
 }
 
-fn trouble(queue: &QueueStatus, now: i64) -> String {
-    if let Some(halt) = &queue.queue.halt {
-        return format!("halted ({}): {}", halt.scope, halt.reason);
+fn trouble(status: &Status, queue: &QueueStatus, now: i64) -> String {
+    if let Some(halt) = status.halt_of(&queue.queue) {
+        return format!("halted ({}): {}", halt.scope.as_str(), halt.reason);
     }
     let breaker = queue.queue.breaker;
     let wait_s = (breaker.closed_until_ms - now + 999) / 1_000;
@@ -60,6 +60,19 @@ fn trouble(queue: &QueueStatus, now: i64) -> String {
     }
 }
 
+fn halt_json(status: &Status, halt: &Halt) -> Value {
+    let (reason, mend) = halt.reason_and_mend();
+    json!({
+        "scope": halt.scope.as_str(),
+        "numbers": status.halted(halt).collect::<Vec<_>>(),
+        "since": clock::rfc3339(halt.since),
+        "code": halt.code,
+        "reason": reason,
+        "mend": mend,
+        "details": halt.details,
+    })
+}
+
 fn json(status: &Status, now: i64) -> Value {
     let queues: Vec<Value> = status
         .queues
@@ -71,7 +84,7 @@ fn json(status: &Status, now: i64) -> Value {
                 "open": queue.open,
                 "oldest_seconds": age_s(queue, now),
                 "dead": queue.dead,
-                "halt": queue.queue.halt.as_ref().map(|halt| &halt.reason),
+                "halt": status.halt_of(&queue.queue).map(|halt| &halt.reason),
                 "failures": queue.queue.breaker.failures,
             })
         })
@@ -84,6 +97,7 @@ fn json(status: &Status, now: i64) -> Value {
     };
     json!({
         "queues": queues,
+        "halts": status.halts.iter().map(|halt| halt_json(status, halt)).collect::<Vec<_>>(),
         "outbox": counts(&status.outbox),
         "received": {"minute": status.received[0], "hour": status.received[1]},
         "accepted": {"hour": counts(&status.accepted)},
@@ -112,6 +126,21 @@ fn people(status: &Status, now: i64) {
     if status.outbox.iter().any(|(state, _)| state == "held") {
         output::print("held      for you to decide: wabridge outbox list --state held\n");
     }
+    for halt in &status.halts {
+        let (reason, mend) = halt.reason_and_mend();
+        let details = halt
+            .details
+            .as_deref()
+            .map_or_else(String::new, |d| format!(" — {d}"));
+        let numbers: Vec<&str> = status.halted(halt).collect();
+        output::print(&output::inert(&format!(
+            "halted    {} since {}: {reason}{details}; to mend it: {mend} (numbers: {})",
+            halt.scope.as_str(),
+            clock::rfc3339(halt.since),
+            numbers.join(", "),
+        )));
+        output::print("\n");
+    }
     output::print("\n");
     let cells = |queue: &QueueStatus| {
         vec![
@@ -122,7 +151,7 @@ fn people(status: &Status, now: i64) {
                 .map(|s| format!("{s}s"))
                 .unwrap_or_default(),
             queue.dead.to_string(),
-            trouble(queue, now),
+            trouble(status, queue, now),
         ]
     };
     let heads = ["QUEUE", "NAME", "OPEN", "OLDEST", "DEAD", "TROUBLE"];

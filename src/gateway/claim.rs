@@ -2,8 +2,8 @@
 
 use super::Gateway;
 use super::fetch::Fetching;
+use super::halts::covers;
 use crate::config::OnUnknown;
-use crate::policy::breaker::Breaker;
 use crate::policy::ladder::SendState;
 use crate::policy::pacing::{self, Rate};
 use crate::policy::priority::{self, Priority};
@@ -51,6 +51,16 @@ pub enum Work {
     Send(Sending),
     /// Fetch a file from Meta.
     Fetch(Fetching),
+}
+
+impl Work {
+    fn job(&self) -> JobId {
+        match self {
+            Work::Deliver(delivery) => delivery.job,
+            Work::Send(sending) => sending.job,
+            Work::Fetch(fetching) => fetching.job,
+        }
+    }
 }
 
 /// An event on its way to a consumer.
@@ -121,6 +131,10 @@ impl Gateway {
     /// an attempt from here on, whatever happens.
     pub fn claim(&self, tx: &Tx<'_>, now: i64, kind: QueueKind, room: usize) -> Result<Claimed> {
         let queues = tx.queues()?;
+        let mut halts = match kind {
+            QueueKind::Send => self.halts(tx)?,
+            QueueKind::Deliver | QueueKind::Fetch => Vec::new(),
+        };
         let of_kind = || queues.iter().filter(|queue| queue.kind == kind);
         let mut claimed = Claimed::default();
         let mut rest = None;
@@ -130,7 +144,7 @@ impl Gateway {
         let turn = now.rem_euclid(in_turn.len().max(1) as i64) as usize;
         in_turn.rotate_left(turn);
         for queue in in_turn {
-            let next = self.claim_queue(tx, now, queue, room, &mut claimed)?;
+            let next = self.claim_queue(tx, now, queue, &mut halts, room, &mut claimed)?;
             claimed.next_due = earlier(claimed.next_due, next.due);
             rest = rest.min(Some(next.rest)).or(Some(next.rest));
         }
@@ -144,30 +158,19 @@ impl Gateway {
         tx: &Tx<'_>,
         now: i64,
         queue: &Queue,
+        halts: &mut Vec<Halt>,
         room: usize,
         claimed: &mut Claimed,
     ) -> Result<Next> {
-        if queue.kind == QueueKind::Send {
-            match (self.token_digest(&queue.name), &queue.halt) {
-                (None, Some(_)) => return Ok(Next::NEVER),
-                (None, None) => {
-                    tx.set_halt(queue.id, Some(&no_token(now)))?;
-                    return Ok(Next::NEVER);
-                }
-                // A new token ends the halt, whatever it was for, and at once:
-                // the next probe may be a quarter of an hour away.
-                (Some(token), Some(halt)) if halt.token_digest != token => {
-                    tx.set_halt(queue.id, None)?;
-                    tx.set_breaker(queue.id, Breaker::WELL)?;
-                    let mended = Queue {
-                        halt: None,
-                        breaker: Breaker::WELL,
-                        ..queue.clone()
-                    };
-                    return self.claim_queue(tx, now, &mended, room, claimed);
-                }
-                _ => {}
-            }
+        let queue = &self.with_its_token(tx, queue)?;
+        if queue.kind == QueueKind::Send && queue.token_digest.is_none() {
+            self.halt_without_token(tx, now, queue, halts)?;
+            return Ok(Next::NEVER);
+        }
+        let halted_until = halts.iter().filter(|halt| covers(halt, queue));
+        let halted_until = halted_until.map(|halt| halt.probe_at).max();
+        if let Some(until) = halted_until.filter(|until| *until > now) {
+            return Ok(Next::closed(until));
         }
         if queue.breaker.closed_until_ms > now {
             return Ok(Next::closed(queue.breaker.closed_until_ms));
@@ -178,7 +181,7 @@ impl Gateway {
                 rest: Rest::UntilDue,
             });
         }
-        let probing = queue.breaker.probing() || queue.halt.is_some();
+        let probing = queue.breaker.probing() || halted_until.is_some();
         let before = claimed.work.len();
         let target = match probing {
             true => room.min(before + 1),
@@ -218,12 +221,20 @@ impl Gateway {
         if (pace.next_us, pace.replies) != (queue.next_us, queue.replies) {
             tx.set_pace(queue.id, pace.next_us, pace.replies)?;
         }
-        if probing && claimed.work.len() > before {
-            let probe = queue
-                .breaker
-                .probe_started(now, self.limits.probe_timeout_ms);
-            tx.set_breaker(queue.id, probe)?;
-            return Ok(Next::closed(probe.closed_until_ms));
+        if probing && let Some(work) = claimed.work.get(before) {
+            let until = now + self.limits.probe_timeout_ms;
+            for halt in halts.iter_mut().filter(|halt| covers(halt, queue)) {
+                halt.probe_at = until;
+                halt.probe = Some(work.job());
+                tx.set_halt(halt)?;
+            }
+            if queue.breaker.probing() {
+                let probe = queue
+                    .breaker
+                    .probe_started(now, self.limits.probe_timeout_ms);
+                tx.set_breaker(queue.id, probe)?;
+            }
+            return Ok(Next::closed(until));
         }
         match booked_up {
             Some(until) => Ok(Next {
@@ -235,6 +246,21 @@ impl Gateway {
                 rest: Rest::UntilAnything,
             }),
         }
+    }
+
+    /// The queue, and in it by which token its number sends now.
+    fn with_its_token(&self, tx: &Tx<'_>, queue: &Queue) -> Result<Queue> {
+        let digest = match queue.kind {
+            QueueKind::Send => self.token_digest(&queue.name),
+            QueueKind::Deliver | QueueKind::Fetch => None,
+        };
+        if queue.token_digest.as_deref() != digest {
+            tx.set_token_digest(queue.id, digest)?;
+        }
+        Ok(Queue {
+            token_digest: digest.map(str::to_owned),
+            ..queue.clone()
+        })
     }
 
     fn start(&self, tx: &Tx<'_>, now: i64, job: &Job, pace: &mut Pace) -> Result<Started> {
@@ -374,16 +400,6 @@ impl Gateway {
             start_at,
             body,
         })))
-    }
-}
-
-fn no_token(now: i64) -> Halt {
-    Halt {
-        reason: "no token is set for this number: set WHATSAPP_TOKEN and start the service anew"
-            .into(),
-        scope: "token".into(),
-        token_digest: String::new(),
-        since: now,
     }
 }
 

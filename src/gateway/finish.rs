@@ -7,7 +7,7 @@ use super::receive::status_fault;
 use crate::policy::breaker::Breaker;
 use crate::policy::ladder::{self, SendState};
 use crate::policy::priority::Priority;
-use crate::policy::retry::{self, Backoff};
+use crate::policy::retry;
 use crate::policy::verdict::{HaltScope, Scope, Verdict, Why};
 use crate::store::rows::*;
 use crate::store::{Result, Tx};
@@ -46,17 +46,6 @@ pub enum Sent {
     /// The attempt is not under way any more; nothing was changed.
     Stale,
 }
-
-/// Probes of a halted number: the first soon, since many halts are mended in
-/// minutes, then seldom, since some of them make matters worse when repeated.
-const HALT_PROBE: Backoff = Backoff {
-    first_ms: 60_000,
-    max_ms: 15 * 60_000,
-};
-
-/// For so long after a halt began, calls made before it may come back: as long
-/// as a call may take.
-const HALT_ECHO_MS: i64 = 30_000;
 
 /// Marks (read, typing) are worth little: a few tries.
 const MARK_TRIES_MAX: u32 = 3;
@@ -381,29 +370,8 @@ impl Ending<'_, '_> {
     /// Nothing goes out until someone acts. The message keeps its place, and
     /// the attempt does not count.
     fn halt(&self, scope: HaltScope, why: &Why) -> Result<Sent> {
-        // Calls that were under way when the halt began come back with the same
-        // answer: they tell nothing new and are no failed probes.
-        let known = |halt: &Halt| self.now - halt.since < HALT_ECHO_MS;
-        if !self.queue.halt.as_ref().is_some_and(known) {
-            let failures = match self.queue.halt {
-                Some(_) => self.queue.breaker.failures + 1,
-                None => 1,
-            };
-            let probe = Breaker {
-                failures,
-                closed_until_ms: self.now + HALT_PROBE.after(failures, self.luck),
-            };
-            for queue in self.tx.queues()? {
-                let others = || {
-                    scope == HaltScope::App && queue.kind == QueueKind::Send && queue.halt.is_none()
-                };
-                if queue.id == self.queue.id || others() {
-                    self.tx
-                        .set_halt(queue.id, Some(&self.reason(scope, &queue, why)))?;
-                    self.tx.set_breaker(queue.id, probe)?;
-                }
-            }
-        }
+        let (gateway, job) = (self.gateway, self.job.id);
+        gateway.meet_halt(self.tx, self.now, &self.queue, job, (scope, why), self.luck)?;
         self.state(SendState::Queued, Some(why))?;
         let attempts = self.job.attempts.saturating_sub(1);
         let why = why.with_details();
@@ -412,35 +380,14 @@ impl Ending<'_, '_> {
         Ok(Sent::Again)
     }
 
-    fn reason(&self, scope: HaltScope, queue: &Queue, why: &Why) -> Halt {
-        let name = match scope {
-            HaltScope::Token => "token",
-            HaltScope::Number => "number",
-            HaltScope::Account => "account",
-            HaltScope::App => "app",
-        };
-        Halt {
-            reason: why.with_details(),
-            scope: name.into(),
-            token_digest: self
-                .gateway
-                .token_digest(&queue.name)
-                .unwrap_or_default()
-                .into(),
-            since: self.now,
-        }
-    }
-
-    /// Graph answers: halts and outages are over. A pause that Graph asked for
-    /// is not, unless this call was the probe after it: calls that began before
-    /// the pause still come back.
+    /// Graph answers: the outage is over, and the halt that this call probed.
+    /// A pause that Graph asked for is not, unless this call was the probe after
+    /// it: calls that began before the pause still come back.
     fn well(&self) -> Result<()> {
-        let halted = self.queue.halt.is_some();
-        if halted {
-            self.tx.set_halt(self.queue.id, None)?;
-        }
+        let is_mark = outgoing::is_mark(&self.message.type_);
+        self.gateway.end_probed(self.tx, self.job.id, is_mark)?;
         let before = self.queue.breaker;
-        let after = match halted || before.probing() {
+        let after = match before.probing() {
             true => Breaker::WELL,
             false => Breaker {
                 failures: 0,

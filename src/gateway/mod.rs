@@ -7,6 +7,7 @@
 //! * [`claim`]: the attempt is written, then the work is handed out
 //! * [`finish`]: what came of it, and all that follows, in one commit
 //! * [`fetch`]: customers' files
+//! * [`halts`]: what stands still until a person acts
 //! * [`post`]: a message handed over by a caller of the API
 //! * [`operator`]: looking, replaying
 //!
@@ -15,6 +16,7 @@
 pub mod claim;
 pub mod fetch;
 pub mod finish;
+pub mod halts;
 pub mod operator;
 pub mod post;
 pub mod receive;

@@ -2,6 +2,7 @@
 //! the command line uses them beside a running service.
 
 use super::BOT;
+use super::halts::covers;
 use crate::policy::ladder::SendState;
 use crate::policy::priority::Priority;
 use crate::store::rows::*;
@@ -354,11 +355,41 @@ pub struct QueueStatus {
     pub dead: i64,
 }
 
+impl Status {
+    /// The halt that a queue stands still for; the longest one of several.
+    pub fn halt_of(&self, queue: &Queue) -> Option<&Halt> {
+        self.halts.iter().find(|halt| covers(halt, queue))
+    }
+
+    /// The numbers that stand still for a halt.
+    pub fn halted<'s>(&'s self, halt: &'s Halt) -> impl Iterator<Item = &'s str> {
+        let queues = self.queues.iter().map(|status| &status.queue);
+        let covered = queues.filter(move |queue| covers(halt, queue));
+        covered.map(|queue| queue.name.as_str())
+    }
+}
+
+/// The halt that a number stands still for, as the last claim saw its token.
+pub fn halt_of_number(tx: &Tx<'_>, number: &str) -> Result<Option<Halt>> {
+    let halts = tx.halts()?;
+    if halts.is_empty() {
+        return Ok(None);
+    }
+    let queues = tx.queues()?;
+    let own = queues
+        .iter()
+        .find(|queue| queue.kind == QueueKind::Send && queue.name == number);
+    let halt = own.and_then(|own| halts.into_iter().find(|halt| covers(halt, own)));
+    Ok(halt)
+}
+
 /// How the whole is doing.
 #[derive(Clone, Debug)]
 pub struct Status {
     /// Each consumer and each sending number.
     pub queues: Vec<QueueStatus>,
+    /// What stands still until a person acts, the longest first.
+    pub halts: Vec<Halt>,
     /// Messages by state.
     pub outbox: Vec<(String, i64)>,
     /// Events stored in the last minute and the last hour (of the newest
@@ -382,6 +413,7 @@ pub fn status(tx: &Tx<'_>, now: i64) -> Result<Status> {
     }
     Ok(Status {
         queues,
+        halts: tx.halts()?,
         outbox: tx.outbox_counts()?,
         received: [
             tx.events_since(now - 60_000)?,

@@ -4,6 +4,7 @@
 
 mod deliveries;
 mod fetches;
+mod halts;
 mod joined;
 mod pace;
 mod sends;

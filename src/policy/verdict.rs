@@ -113,6 +113,30 @@ pub enum HaltScope {
     App,
 }
 
+impl HaltScope {
+    const ALL: [HaltScope; 4] = [
+        HaltScope::Token,
+        HaltScope::Number,
+        HaltScope::Account,
+        HaltScope::App,
+    ];
+
+    /// The word that is shown and stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            HaltScope::Token => "token",
+            HaltScope::Number => "number",
+            HaltScope::Account => "account",
+            HaltScope::App => "app",
+        }
+    }
+
+    /// The scope a word names.
+    pub fn parse(word: &str) -> Option<HaltScope> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == word)
+    }
+}
+
 /// Why it was not accepted. [`fmt::Display`] and [`fmt::Debug`] show only our own words and
 /// Meta's codes, fit for logs; Graph's text, which may quote a phone number, is in `details`.
 #[derive(Clone, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use crate::policy::breaker::Breaker;
 use crate::policy::ladder::SendState;
 use crate::policy::throttle::Throttle;
+use crate::policy::verdict::HaltScope;
 use crate::wire::media::Digest;
 use crate::wire::notification::Kind;
 
@@ -49,21 +50,55 @@ pub struct Queue {
     pub waba: Option<String>,
     /// When the number's next send may begin (policy::pacing).
     pub next_us: i64,
-    /// Why nothing is sent until someone acts.
-    pub halt: Option<Halt>,
+    /// Digest of the token the number sent with last; `None` without one.
+    pub token_digest: Option<String>,
 }
 
-/// Why a number's sends wait.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why the sends of a scope wait for a person.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Halt {
-    /// In words, with the mend.
-    pub reason: String,
-    /// What is halted: `token`, `number`, …
-    pub scope: String,
-    /// Digest of the token it was seen with: a new token ends the halt.
+    /// What stands still.
+    pub scope: HaltScope,
+    /// Which one: the token's digest, the `phone_number_id`, the account; empty
+    /// for the app.
+    pub subject: String,
+    /// `phone_number_id` that met it last.
+    pub number: String,
+    /// Digest of the token it was met with: a new token ends the halt.
     pub token_digest: String,
-    /// When it was last seen, in Unix milliseconds.
+    /// Meta's error code.
+    pub code: Option<i64>,
+    /// What happened, a colon, and how to mend it. Fit for logs.
+    pub reason: String,
+    /// Graph's own explanation, for the operator's eyes.
+    pub details: Option<String>,
+    /// Since when, in Unix milliseconds.
     pub since: i64,
+    /// How often it was met, probes that began it or failed.
+    pub failures: u32,
+    /// When the next probe may go, in Unix milliseconds.
+    pub probe_at: i64,
+    /// The job that probes, or did last.
+    pub probe: Option<JobId>,
+}
+
+impl Halt {
+    /// What happened, and how to mend it.
+    pub fn reason_and_mend(&self) -> (&str, &str) {
+        self.reason.split_once(": ").unwrap_or((&self.reason, ""))
+    }
+}
+
+impl std::fmt::Debug for Halt {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(
+            f,
+            "Halt({} {}: {})",
+            self.scope.as_str(),
+            self.subject,
+            self.reason
+        )
+    }
 }
 
 /// Where a job stands. States below `Done` are open: they hold up their lane.

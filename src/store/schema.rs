@@ -138,6 +138,11 @@ CREATE INDEX job_dead ON job(id) WHERE state = 3;
 /// * `job.media`: the file that the job fetches. Its lane is the negative of that
 ///   row's id: one of its own, and no conversation's.
 /// * `upload`: files that Meta has from us, and the ids it gave them.
+/// * `queue.token_digest`: the token a number sends with. It was the halt's.
+/// * `halt`: what stands still until a person acts, a row for each token, number,
+///   account or app (gateway::halts). Version 1 had a number's halt in its queue;
+///   `halt_since` was when it was last seen, which is as good as is known. What was
+///   an account's becomes the number's: its account was not known.
 const VERSION_2: &str = "
 ALTER TABLE queue ADD COLUMN waba TEXT;
 ALTER TABLE queue ADD COLUMN throttled_until INTEGER NOT NULL DEFAULT 0;
@@ -181,6 +186,30 @@ CREATE TABLE upload(
 ) WITHOUT ROWID;
 CREATE INDEX upload_age ON upload(created_at);
 CREATE INDEX upload_media ON upload(media_id);
+CREATE TABLE halt(
+  scope TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  number TEXT NOT NULL,
+  token_digest TEXT NOT NULL,
+  code INTEGER,
+  reason TEXT NOT NULL,
+  details TEXT,
+  since INTEGER NOT NULL,
+  failures INTEGER NOT NULL,
+  probe_at INTEGER NOT NULL,
+  probe INTEGER,
+  PRIMARY KEY(scope, subject)
+) WITHOUT ROWID;
+INSERT OR IGNORE INTO halt
+  SELECT CASE WHEN halt_scope IN ('token', 'app') THEN halt_scope ELSE 'number' END,
+         CASE halt_scope WHEN 'token' THEN token_digest WHEN 'app' THEN '' ELSE name END,
+         name, token_digest, NULL, halt, NULL, halt_since, failures, closed_until, NULL
+  FROM queue WHERE halt IS NOT NULL AND token_digest <> '';
+UPDATE queue SET failures = 0, closed_until = 0 WHERE halt IS NOT NULL;
+UPDATE queue SET token_digest = NULL WHERE token_digest = '';
+ALTER TABLE queue DROP COLUMN halt;
+ALTER TABLE queue DROP COLUMN halt_scope;
+ALTER TABLE queue DROP COLUMN halt_since;
 ";
 
 /// How long a writer waits for another process that holds the file.
@@ -445,7 +474,13 @@ mod tests {
              INSERT INTO outbox(id, number, conversation, recipient, type, body, state, wamid,
                                 created_at, changed_at)
                VALUES(17, '106540300000001', 3, '15550100001', 'text', '{}', 'sent', 'w', 1, 2);
-             INSERT INTO job(id, queue, lane, outbox, state, attempts) VALUES(4, 7, 3, 17, 2, 1);",
+             INSERT INTO job(id, queue, lane, outbox, state, attempts) VALUES(4, 7, 3, 17, 2, 1);
+             INSERT INTO queue(id, kind, name, failures, closed_until, halt, halt_scope,
+                               token_digest, halt_since)
+               VALUES(8, 1, '2', 3, 90, 'expired: make a new one', 'token', 'aa', 60),
+                     (9, 1, '3', 3, 80, 'expired: make a new one', 'token', 'aa', 60),
+                     (10, 1, '4', 1, 70, 'locked: appeal', 'account', 'bb', 50),
+                     (11, 1, '5', 0, 0, 'no token', 'token', '', 40);",
         );
         let database = Database::open(&path, Access::Serve).unwrap();
         let tx = database.tx();
@@ -458,6 +493,15 @@ mod tests {
             (queue.breaker.failures, queue.breaker.closed_until_ms),
             (2, 5)
         );
+        let halts = tx.halts().unwrap();
+        let halts: Vec<_> = halts
+            .iter()
+            .map(|h| (h.scope.as_str(), h.subject.as_str(), h.since, h.probe_at))
+            .collect();
+        assert_eq!(halts, [("number", "4", 50, 70), ("token", "aa", 60, 90)]);
+        let halted = tx.queue_row(9).unwrap().unwrap();
+        assert_eq!(halted.token_digest.as_deref(), Some("aa"));
+        assert_eq!(halted.breaker, crate::policy::breaker::Breaker::WELL);
         let message = tx.message(17).unwrap().unwrap();
         assert_eq!(message.wamid.as_deref(), Some("w"));
         let job = tx.job_of_outbox(17).unwrap().unwrap();

@@ -7,6 +7,7 @@ use crate::policy::breaker::Breaker;
 use crate::policy::ladder::SendState;
 use crate::policy::priority::{Priority, Waiting};
 use crate::policy::throttle::Throttle;
+use crate::policy::verdict::HaltScope;
 use crate::wire::notification::{Incoming, Kind};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
@@ -17,8 +18,8 @@ macro_rules! event_columns {
 }
 macro_rules! queue_columns {
     () => {
-        "id, kind, name, failures, closed_until, full_at_us, halt, halt_scope, token_digest,
-         halt_since, waba, throttled_until, throttle_hits, throttle_share, replies_in_a_row"
+        "id, kind, name, failures, closed_until, full_at_us, waba, token_digest,
+         throttled_until, throttle_hits, throttle_share, replies_in_a_row"
     };
 }
 macro_rules! job_columns {
@@ -114,7 +115,6 @@ fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
 }
 
 fn queue(row: &Row<'_>) -> rusqlite::Result<Queue> {
-    let halt: Option<String> = row.get(6)?;
     Ok(Queue {
         id: row.get(0)?,
         kind: match row.get::<_, i64>(1)? {
@@ -127,23 +127,33 @@ fn queue(row: &Row<'_>) -> rusqlite::Result<Queue> {
             failures: row.get(3)?,
             closed_until_ms: row.get(4)?,
         },
-        waba: row.get(10)?,
         next_us: row.get(5)?,
-        replies: row.get(14)?,
+        replies: row.get(11)?,
+        waba: row.get(6)?,
+        token_digest: row.get(7)?,
         throttle: Throttle {
-            until_ms: row.get(11)?,
-            hits: row.get(12)?,
-            share: row.get(13)?,
+            until_ms: row.get(8)?,
+            hits: row.get(9)?,
+            share: row.get(10)?,
         },
-        halt: match halt {
-            Some(reason) => Some(Halt {
-                reason,
-                scope: row.get(7)?,
-                token_digest: row.get(8)?,
-                since: row.get(9)?,
-            }),
-            None => None,
-        },
+    })
+}
+
+fn halt(row: &Row<'_>) -> rusqlite::Result<Halt> {
+    let scope: String = row.get(0)?;
+    Ok(Halt {
+        // One this version does not know is the number's that met it.
+        scope: HaltScope::parse(&scope).unwrap_or(HaltScope::Number),
+        subject: row.get(1)?,
+        number: row.get(2)?,
+        token_digest: row.get(3)?,
+        code: row.get(4)?,
+        reason: row.get(5)?,
+        details: row.get(6)?,
+        since: row.get(7)?,
+        failures: row.get(8)?,
+        probe_at: row.get(9)?,
+        probe: row.get(10)?,
     })
 }
 

@@ -7,6 +7,7 @@ use super::graph::Call;
 use super::meta::Post;
 use super::world::{Act, MINUTE, World};
 use wabridge::config::{Limits, Rates, Secret, Tokens};
+use wabridge::gateway::halts::covers;
 use wabridge::gateway::operator::{self, Replayed};
 use wabridge::gateway::{Delivery, Gateway, Outcome, Work};
 use wabridge::policy::pacing::Rate;
@@ -326,11 +327,13 @@ impl World {
         if self.gateway.is_none() {
             return Ok(());
         }
+        let halts = read(self.database.read(|tx| tx.halts()))?;
         for queue in read(self.database.read(|tx| tx.queues()))? {
             let kind = queue.kind;
+            let halted = halts.iter().any(|halt| covers(halt, &queue));
             let closed = queue.breaker.closed_until_ms > self.now
                 || queue.throttle.paused_until(self.now).is_some();
-            if closed || queue.breaker.probing() || queue.halt.is_some() || self.room(kind) == 0 {
+            if closed || queue.breaker.probing() || halted || self.room(kind) == 0 {
                 continue;
             }
             let due = read(self.database.read(|tx| tx.next_due(queue.id)))?;

@@ -28,15 +28,11 @@ fn nothing_waits(book: &Book, tx: &Tx<'_>) -> Check {
         let (open, _) = read(tx.depth(queue.id))?;
         ensure(open == 0, || {
             let (name, closed) = (&queue.name, queue.breaker);
-            format!(
-                "{open} jobs of {name} wait for ever ({closed:?}, {:?})",
-                queue.halt
-            )
-        })?;
-        ensure(queue.halt.is_none(), || {
-            format!("{} is halted for ever", queue.name)
+            format!("{open} jobs of {name} wait for ever ({closed:?})")
         })?;
     }
+    let halts = read(tx.halts())?;
+    ensure(halts.is_empty(), || format!("halted for ever: {halts:?}"))?;
     let running = book.delivering.len() + book.sending.len();
     ensure(running == 0, || format!("{running} attempts never ended"))
 }

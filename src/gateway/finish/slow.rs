@@ -69,7 +69,7 @@ impl Ending<'_, '_> {
     /// Graph refuses, so it is there: what it answers is no failure in a row. A
     /// halt it does not end; its probe just did not get through.
     fn up(&self) -> Result<()> {
-        match self.queue.halt.is_some() || self.queue.breaker.failures == 0 {
+        match self.queue.breaker.failures == 0 {
             true => Ok(()),
             false => self.tx.set_breaker(self.queue.id, Breaker::WELL),
         }

@@ -67,18 +67,54 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Writes or ends a halt.
-    pub fn set_halt(&self, id: QueueId, halt: Option<&Halt>) -> Result<()> {
+    /// Writes down the token a number sends with, by its digest.
+    pub fn set_token_digest(&self, id: QueueId, digest: Option<&str>) -> Result<()> {
         self.execute(
-            "UPDATE queue SET halt = ?2, halt_scope = ?3, token_digest = ?4, halt_since = ?5
-             WHERE id = ?1",
+            "UPDATE queue SET token_digest = ?2 WHERE id = ?1",
+            params![id, digest],
+        )?;
+        Ok(())
+    }
+
+    /// All halts, the longest first.
+    pub fn halts(&self) -> Result<Vec<Halt>> {
+        self.rows(
+            "SELECT scope, subject, number, token_digest, code, reason, details, since, failures,
+                    probe_at, probe
+             FROM halt ORDER BY since, scope, subject",
+            &[],
+            halt,
+        )
+    }
+
+    /// Writes a halt, in the place of what was known of it.
+    pub fn set_halt(&self, halt: &Halt) -> Result<()> {
+        self.execute(
+            "INSERT OR REPLACE INTO halt(scope, subject, number, token_digest, code, reason,
+                                         details, since, failures, probe_at, probe)
+             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             params![
-                id,
-                halt.map(|h| &h.reason),
-                halt.map(|h| &h.scope),
-                halt.map(|h| &h.token_digest),
-                halt.map(|h| h.since),
+                halt.scope.as_str(),
+                halt.subject,
+                halt.number,
+                halt.token_digest,
+                halt.code,
+                halt.reason,
+                halt.details,
+                halt.since,
+                halt.failures,
+                halt.probe_at,
+                halt.probe,
             ],
+        )?;
+        Ok(())
+    }
+
+    /// Ends a halt.
+    pub fn end_halt(&self, scope: HaltScope, subject: &str) -> Result<()> {
+        self.execute(
+            "DELETE FROM halt WHERE scope = ?1 AND subject = ?2",
+            params![scope.as_str(), subject],
         )?;
         Ok(())
     }

@@ -1,0 +1,146 @@
+//! Halts: nothing goes out in a scope until a person mends it. The scope is a
+//! token, a number, an account with all its numbers, or the whole app, and so
+//! one number that learns of an expired token spares all others the call. One
+//! message of one number probes for the whole scope now and then; a new token
+//! ends at once what was met with the old one.
+
+use super::Gateway;
+use crate::policy::retry::Backoff;
+use crate::policy::verdict::{HaltScope, Why};
+use crate::store::rows::*;
+use crate::store::{Result, Tx};
+
+/// Probes of a halt: the first soon, since many are mended in minutes, then
+/// seldom, since some matters get worse by being repeated.
+const PROBE: Backoff = Backoff {
+    first_ms: 60_000,
+    max_ms: 15 * 60_000,
+};
+
+/// Whether a number sends nothing because of this halt.
+pub fn covers(halt: &Halt, queue: &Queue) -> bool {
+    let subject = Some(halt.subject.as_str());
+    queue.kind == QueueKind::Send
+        && match halt.scope {
+            HaltScope::Token => queue.token_digest.as_deref() == subject,
+            HaltScope::Number => queue.name == halt.subject,
+            HaltScope::Account => queue.waba.as_deref() == subject,
+            HaltScope::App => true,
+        }
+}
+
+impl Gateway {
+    /// The halts in force. What another token has ended is over with this.
+    pub(super) fn halts(&self, tx: &Tx<'_>) -> Result<Vec<Halt>> {
+        let mut halts = Vec::new();
+        for halt in tx.halts()? {
+            match self.is_over(&halt) {
+                true => tx.end_halt(halt.scope, &halt.subject)?,
+                false => halts.push(halt),
+            }
+        }
+        Ok(halts)
+    }
+
+    fn is_over(&self, halt: &Halt) -> bool {
+        let all = self.tokens.values().chain(&self.common_token);
+        match halt.scope {
+            HaltScope::Token => all.into_iter().all(|digest| *digest != halt.subject),
+            _ => self.token_digest(&halt.number).unwrap_or_default() != halt.token_digest,
+        }
+    }
+
+    /// A number without a token: halted until it has one.
+    pub(super) fn halt_without_token(
+        &self,
+        tx: &Tx<'_>,
+        now: i64,
+        queue: &Queue,
+        halts: &mut Vec<Halt>,
+    ) -> Result<()> {
+        if halts.iter().any(|halt| covers(halt, queue)) {
+            return Ok(());
+        }
+        let halt = Halt {
+            scope: HaltScope::Number,
+            subject: queue.name.clone(),
+            number: queue.name.clone(),
+            token_digest: String::new(),
+            code: None,
+            reason:
+                "no token is set for this number: set WHATSAPP_TOKEN and reload (SIGHUP) or restart"
+                    .into(),
+            details: None,
+            since: now,
+            failures: 0,
+            // Only a token helps.
+            probe_at: i64::MAX,
+            probe: None,
+        };
+        tx.set_halt(&halt)?;
+        halts.push(halt);
+        Ok(())
+    }
+
+    /// Graph halts what this job's number belongs to. Only the first call that
+    /// meets it and its probes tell anything new: calls that were under way
+    /// when it began come back with the same answer.
+    pub(super) fn meet_halt(
+        &self,
+        tx: &Tx<'_>,
+        now: i64,
+        queue: &Queue,
+        job: JobId,
+        (scope, why): (HaltScope, &Why),
+        luck: f64,
+    ) -> Result<()> {
+        let token_digest = self.token_digest(&queue.name).unwrap_or_default();
+        let (scope, subject) = match (scope, &queue.waba) {
+            (HaltScope::Token, _) => (HaltScope::Token, token_digest),
+            (HaltScope::App, _) => (HaltScope::App, ""),
+            (HaltScope::Account, Some(waba)) => (HaltScope::Account, waba.as_str()),
+            // An account no notification has named yet: at least this number.
+            (HaltScope::Account | HaltScope::Number, _) => (HaltScope::Number, queue.name.as_str()),
+        };
+        let halts = tx.halts()?;
+        // Whoever is refused for anything else was let in with this token.
+        let let_in = scope != HaltScope::Token && why.code.is_some();
+        let ended =
+            |halt: &&Halt| let_in && halt.scope == HaltScope::Token && halt.probe == Some(job);
+        for halt in halts.iter().filter(ended) {
+            tx.end_halt(halt.scope, &halt.subject)?;
+        }
+        let known = halts
+            .iter()
+            .find(|halt| halt.scope == scope && halt.subject == subject);
+        if known.is_some_and(|halt| halt.probe != Some(job)) {
+            return Ok(());
+        }
+        let failures = known.map_or(1, |halt| halt.failures.saturating_add(1));
+        tx.set_halt(&Halt {
+            scope,
+            subject: subject.to_owned(),
+            number: queue.name.clone(),
+            token_digest: token_digest.to_owned(),
+            code: why.code,
+            reason: why.reason.clone(),
+            details: why.details.clone(),
+            since: known.map_or(now, |halt| halt.since),
+            failures,
+            probe_at: now + PROBE.after(failures, luck),
+            probe: None,
+        })
+    }
+
+    /// A probe has gone through: what it probed for is over. A read mark shows
+    /// that token and app are let in, not that messages go out.
+    pub(super) fn end_probed(&self, tx: &Tx<'_>, job: JobId, is_mark: bool) -> Result<()> {
+        for halt in tx.halts()? {
+            let shown = !is_mark || matches!(halt.scope, HaltScope::Token | HaltScope::App);
+            if halt.probe == Some(job) && shown {
+                tx.end_halt(halt.scope, &halt.subject)?;
+            }
+        }
+        Ok(())
+    }
+}
