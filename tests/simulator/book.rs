@@ -295,6 +295,13 @@ impl Book {
         })?;
         if let Some(line) = self.numbers.get_mut(&reply.number) {
             line.heard(verdict, reply.settled, now);
+            let (halted, settled) = (line.halted, reply.settled);
+            let met = !settled && matches!(verdict, Verdict::Halt { .. });
+            // All numbers send by one token: a halt, and its end, concern all.
+            for other in self.numbers.values_mut().filter(|_| met || !halted) {
+                other.halted = halted;
+                other.probes = other.probes.min(u32::from(halted));
+            }
         }
         if let Verdict::Retry {
             scope: Scope::App,

@@ -12,9 +12,10 @@ use crate::config::{Api, Config};
 use crate::edge::clock;
 use crate::edge::live::{InForce, Live};
 use crate::edge::waiting::WaitingRoom;
+use crate::gateway::operator;
 use crate::gateway::post::is_settled;
 use crate::gateway::{Gateway, Post, Posted};
-use crate::store::rows::Message;
+use crate::store::rows::{Halt, Message};
 use crate::store::{Committer, Result, Step, Tx};
 use crate::wire::notification::{key_digest, user_id};
 use crate::wire::raw;
@@ -177,14 +178,21 @@ impl GraphApi {
             Ok(match message {
                 Some(message) => {
                     let attempts = tx.job_of_outbox(message.id)?.map_or(0, |job| job.attempts);
-                    Some((message, attempts))
+                    // What is over has nothing to do with a halt.
+                    let halt = match is_settled(message.state) {
+                        true => None,
+                        false => operator::halt_of_number(tx, &message.number)?,
+                    };
+                    Some((message, attempts, halt))
                 }
                 None => None,
             })
         });
         match found {
-            Ok(found) => Ok(found.map(|(message, attempts)| {
-                json_answer(200, shown(&message, attempts).to_string())
+            Ok(found) => Ok(found.map(|(message, attempts, halt)| {
+                let mut shown = shown(&message, attempts);
+                shown["halt"] = halt.as_ref().map(halt_shown).into();
+                json_answer(200, shown.to_string())
             })),
             Err(error) => {
                 log::error!("msg=\"a message cannot be looked up\" error=\"{error}\"");
@@ -314,6 +322,7 @@ struct Found {
     posted: Posted,
     message: Option<Message>,
     answer: Option<(u16, String)>,
+    halt: Option<Halt>,
 }
 
 impl Step for PostStep {
@@ -327,6 +336,7 @@ impl Step for PostStep {
             posted,
             message,
             answer,
+            halt: operator::halt_of_number(tx, &self.post.number)?,
         });
         Ok(())
     }
@@ -349,8 +359,13 @@ impl Step for PostStep {
         if is_settled(message.state) {
             return self.later.answer(ended(&message, found.answer));
         }
-        let pending = json_answer(202, pending(&message).to_string());
-        match self.wait.is_zero() {
+        let mut pending = pending(&message);
+        if let Some(halt) = &found.halt {
+            pending["halt"] = halt_shown(halt);
+        }
+        let pending = json_answer(202, pending.to_string());
+        // Nothing goes out before someone has acted: there is no use in waiting.
+        match self.wait.is_zero() || found.halt.is_some() {
             true => self.later.answer(pending),
             // In the room before anybody can learn the answer: the sender is
             // woken afterwards, and a settled message was seen above.
@@ -415,6 +430,18 @@ fn settled(message: &Message) -> Answer {
             )
         }
     }
+}
+
+/// Why nothing goes out, for a caller. Graph's own text is the operator's.
+fn halt_shown(halt: &Halt) -> serde_json::Value {
+    let (reason, mend) = halt.reason_and_mend();
+    json!({
+        "scope": halt.scope.as_str(),
+        "since": clock::rfc3339(halt.since),
+        "code": halt.code,
+        "reason": reason,
+        "mend": mend,
+    })
 }
 
 fn shown(message: &Message, attempts: u32) -> serde_json::Value {
