@@ -125,7 +125,7 @@ fn misuse_is_2_and_says_what_is_off() {
         (&["inbox", "replay"], "needs ids, or --dead"),
         (&["inbox", "replay", "1", "--dead"], "either ids or --dead"),
         (&["inbox", "replay", "--all"], "--all"),
-        (&["outbox"], "list, show, retry or cancel"),
+        (&["outbox"], "list, show, retry, hold or cancel"),
         (&["outbox", "list", "--state", "odd"], "odd is no state"),
         (&["simulate", "--kind", "odd"], "there are: text reply"),
         (&["simulate", "a", "b"], "b"),
@@ -351,7 +351,7 @@ fn rows_have_the_promised_keys() {
     assert_eq!(inbox[0]["state"], "done");
     assert_eq!(inbox[0]["conversation"], "106540300000001/15550107001");
     let outbox = setup.json(&["outbox", "list", "--json"]);
-    let expected = "id number to type state wamid attempts error created_at";
+    let expected = "id number to type state wamid attempts error created_at resent";
     assert_eq!(keys(&outbox[0]), expected);
     assert!(is_rfc3339(&outbox[0]["created_at"]));
     assert_eq!(

@@ -66,7 +66,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "outbox",
-        summary: "messages that go out: list, show, retry, cancel",
+        summary: "messages that go out: list, show, retry, hold, cancel",
         help: || outbox::HELP.into(),
         run: outbox::run,
     },

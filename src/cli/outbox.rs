@@ -1,4 +1,4 @@
-//! `wabridge outbox list|show|retry|cancel`
+//! `wabridge outbox list|show|retry|hold|cancel`
 
 use super::{Failure, Outcome, View, ids, no_flags, output, view_and_values, visit};
 use crate::edge::clock;
@@ -14,20 +14,25 @@ Shows the messages that go out and what became of them, and steers them.
 
 Usage: wabridge outbox list [--state STATE] [--limit N] [--json]
        wabridge outbox show ID [--json]
-       wabridge outbox retry ID...
-       wabridge outbox cancel ID...
+       wabridge outbox retry ID... | --state STATE
+       wabridge outbox hold ID... | --state STATE
+       wabridge outbox cancel ID... | --state STATE
 
 list    the newest messages, oldest of them first (50, or --limit N)
 show    one message with its body
 retry   sends again what was held, has failed, was cancelled, or waits for a status; what may have
         gone out already may arrive twice
+hold    takes out what is queued or waits for a status, until it is retried; others go on
 cancel  takes back what is queued, held, or waits for a status
+
+With --state, all messages in that state are retried, held or cancelled (--state held, --state
+unknown), the oldest first.
 
 States: queued sending unknown accepted sent delivered read failed held cancelled.
 unknown: Graph's answer was lost; a status will tell, or it is sent again (ON_UNKNOWN).
 
 --json prints one JSON object a line, with: id number to type state wamid attempts error
-created_at. It works beside the running service.
+created_at resent. resent: how often it was sent again although it may have gone out. It works beside the running service.
 ";
 
 pub fn run(mut parser: Parser) -> Outcome {
@@ -35,7 +40,7 @@ pub fn run(mut parser: Parser) -> Outcome {
         Some(Arg::Value(verb)) => verb.string()?,
         _ => {
             return Err(Failure::Misused(
-                "outbox needs list, show, retry or cancel".into(),
+                "outbox needs list, show, retry, hold or cancel".into(),
             ));
         }
     };
@@ -44,10 +49,11 @@ pub fn run(mut parser: Parser) -> Outcome {
     match verb.as_str() {
         "list" => list(&view, &values),
         "show" => show(&view, &values),
-        "retry" => steer(&values, operator::retry_message, "will be sent again"),
-        "cancel" => steer(&values, operator::cancel_message, "is cancelled"),
+        "retry" => steer(&view, &values, &RETRY),
+        "hold" => steer(&view, &values, &HOLD),
+        "cancel" => steer(&view, &values, &CANCEL),
         other => Err(Failure::Misused(format!(
-            "outbox has list, show, retry and cancel, not `{other}`"
+            "outbox has list, show, retry, hold and cancel, not `{other}`"
         ))),
     }
 }
@@ -56,14 +62,7 @@ fn list(view: &View, values: &[String]) -> Outcome {
     if let Some(value) = values.first() {
         return Err(Failure::Misused(format!("unexpected argument `{value}`")));
     }
-    let state = match &view.state {
-        None => None,
-        Some(word) => Some(SendState::parse(word).ok_or_else(|| {
-            Failure::Misused(format!(
-                "--state {word} is no state: see `wabridge outbox --help`"
-            ))
-        })?),
-    };
+    let state = wanted(view)?;
     let rows = visit()?.read(|tx| operator::outbox(tx, state, view.limit()))?;
     if view.json {
         rows.iter().for_each(|row| output::json_line(&json(row)));
@@ -110,29 +109,83 @@ fn show(view: &View, values: &[String]) -> Outcome {
     Ok(())
 }
 
-fn steer(
-    values: &[String],
+/// A way to steer messages.
+struct Steering {
     step: fn(&Tx<'_>, i64, OutboxId) -> crate::store::Result<Steered>,
-    done: &str,
-) -> Outcome {
+    done: &'static str,
+    /// What it is for, said when a message is in another state.
+    only: &'static str,
+}
+
+const RETRY: Steering = Steering {
+    step: operator::retry_message,
+    done: "will be sent again",
+    only: "only what was held, has failed, was cancelled or waits for a status is sent again",
+};
+const HOLD: Steering = Steering {
+    step: operator::hold_message,
+    done: "is held until it is retried or cancelled",
+    only: "only what is queued or waits for a status can be held",
+};
+const CANCEL: Steering = Steering {
+    step: operator::cancel_message,
+    done: "is cancelled",
+    only: "only what is queued, held or waits for a status can be taken back",
+};
+
+/// Messages steered in one commit: the service waits for it.
+const BATCH: usize = 200;
+
+fn steer(view: &View, values: &[String], steering: &Steering) -> Outcome {
     let ids = ids(values)?;
-    if ids.is_empty() {
-        return Err(Failure::Misused("say which messages: their ids".into()));
-    }
     let mut database = visit()?;
+    let ids = match (wanted(view)?, ids.is_empty()) {
+        (None, false) => ids,
+        (Some(state), true) => database.read(|tx| tx.messages_in(state))?,
+        _ => {
+            return Err(Failure::Misused(
+                "say which messages: their ids, or --state STATE".into(),
+            ));
+        }
+    };
     let mut refused = Vec::new();
-    for id in ids {
+    for ids in ids.chunks(BATCH) {
         let now = clock::now_ms();
-        match database.commit(|tx| step(tx, now, id))? {
-            Steered::Done => output::print(&format!("message {id} {done}\n")),
-            Steered::NotNow(state) => refused.push(format!("message {id} is {}", state.as_str())),
-            Steered::Missing => refused.push(format!("there is no message {id} in the outbox")),
+        let steered = database.commit(|tx| {
+            let each = ids
+                .iter()
+                .map(|id| Ok((*id, (steering.step)(tx, now, *id)?)));
+            each.collect::<crate::store::Result<Vec<_>>>()
+        })?;
+        for (id, steered) in steered {
+            match steered {
+                Steered::Done => output::print(&format!("message {id} {}\n", steering.done)),
+                Steered::NotNow(state) => refused.push(format!(
+                    "message {id} is {}: {}",
+                    state.as_str(),
+                    steering.only
+                )),
+                Steered::Missing => refused.push(format!("there is no message {id} in the outbox")),
+            }
         }
     }
     match refused.is_empty() {
         true => Ok(()),
         false => Err(Failure::says(refused.join("; "))),
     }
+}
+
+/// The state that `--state` names.
+fn wanted(view: &View) -> Result<Option<SendState>, Failure> {
+    let Some(word) = &view.state else {
+        return Ok(None);
+    };
+    let state = SendState::parse(word).ok_or_else(|| {
+        Failure::Misused(format!(
+            "--state {word} is no state: see `wabridge outbox --help`"
+        ))
+    })?;
+    Ok(Some(state))
 }
 
 fn json(row: &OutboxRow) -> Value {
@@ -147,6 +200,7 @@ fn json(row: &OutboxRow) -> Value {
         "attempts": row.attempts,
         "error": error(row),
         "created_at": clock::rfc3339(message.created_at),
+        "resent": message.resent,
     })
 }
 
@@ -187,6 +241,13 @@ fn people(row: &OutboxRow) -> String {
     line("state", message.state.as_str());
     line("wamid", message.wamid.as_deref().unwrap_or_default());
     line("tries", &row.attempts.to_string());
+    line(
+        "resent",
+        &match message.resent {
+            0 => String::new(),
+            times => format!("{times} times without knowing whether it had gone out"),
+        },
+    );
     line("error", &error(row).unwrap_or_default());
     line("created", &clock::rfc3339(message.created_at));
     line("changed", &clock::rfc3339(message.changed_at));

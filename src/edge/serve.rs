@@ -488,8 +488,8 @@ struct Sends {
     live: Live,
     committer: Committer,
     room: WaitingRoom,
-    /// One for each kind of verdict that is told.
-    lines: [Few; 4],
+    /// One for each kind of verdict that is told, and one for repeats.
+    lines: [Few; 5],
 }
 
 impl Job for Sends {
@@ -502,6 +502,7 @@ impl Job for Sends {
             unreachable!("the send queues hold sends");
         };
         clock::sleep_until(sending.start_at, BOOKED_AHEAD);
+        self.tell_resent(&sending);
         let live = self.live.now();
         let called = catch_unwind(AssertUnwindSafe(|| live.graph.send(&sending)));
         // How far the call got nobody knows.
@@ -545,6 +546,17 @@ impl Job for Sends {
 }
 
 impl Sends {
+    fn tell_resent(&self, sending: &crate::gateway::Sending) {
+        let (outbox, attempt) = (sending.outbox, sending.attempt);
+        if sending.resent
+            && let Some(held_back) = self.lines[4].pass(clock::now_ms())
+        {
+            log::warn!(
+                "msg=\"sent again although it may have gone out; it may arrive twice\" outbox={outbox} attempt={attempt}{held_back}"
+            );
+        }
+    }
+
     fn tell(&self, sending: &crate::gateway::Sending, verdict: &Verdict) {
         let (outbox, attempt) = (sending.outbox, sending.attempt);
         let (what, lines) = match verdict {

@@ -112,6 +112,8 @@ pub struct Sending {
     /// The call must not begin before, in Unix milliseconds: a moment ahead, at
     /// most [`pacing::LEAD_MS`].
     pub start_at: i64,
+    /// It may have gone out already, and nobody knows: this may double it.
+    pub resent: bool,
     /// The body for Graph, our mark in it.
     pub body: String,
 }
@@ -388,6 +390,9 @@ impl Gateway {
         }
         tx.start_job(job.id)?;
         tx.set_message_state(outbox, SendState::Sending, None, now)?;
+        if message.uncertain {
+            tx.count_resent(outbox)?;
+        }
         let body = match mark {
             true => message.body,
             false => outgoing::marked(&message.body, &self.mark(outbox)),
@@ -398,6 +403,7 @@ impl Gateway {
             outbox,
             number: message.number,
             start_at,
+            resent: message.uncertain,
             body,
         })))
     }

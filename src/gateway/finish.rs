@@ -3,7 +3,7 @@
 mod slow;
 
 use super::Gateway;
-use super::receive::status_fault;
+use super::receive::{early_statuses, status_fault};
 use crate::policy::breaker::Breaker;
 use crate::policy::ladder::{self, SendState};
 use crate::policy::priority::Priority;
@@ -11,7 +11,7 @@ use crate::policy::retry;
 use crate::policy::verdict::{HaltScope, Scope, Verdict, Why};
 use crate::store::rows::*;
 use crate::store::{Result, Tx};
-use crate::wire::notification::{self, Kind, key_digest, status_key};
+use crate::wire::notification::{self, Kind};
 use crate::wire::outgoing::{self, Outgoing, ReplyTo};
 use crate::wire::validate;
 use std::time::Duration;
@@ -288,7 +288,7 @@ impl Ending<'_, '_> {
         if let Some(wamid) = wamid {
             self.tx.pair_accepted(self.job.lane)?;
             self.tx.set_wamid(self.message.id, wamid)?;
-            for early in self.early_statuses(wamid)? {
+            for early in early_statuses(self.tx, wamid)? {
                 let said = ladder::of_status(&early.status, early.of_participant);
                 state = said.map_or(state, |said| state.merge(said));
                 if state == SendState::Failed {
@@ -303,23 +303,6 @@ impl Ending<'_, '_> {
         self.learn_ids(ids.into_iter().flatten())?;
         self.tx.end_job(&self.job, JobState::Done, None, self.now)?;
         Ok(Sent::Ended)
-    }
-
-    /// Statuses that came before the answer and did not carry our mark: found
-    /// by the key they would have.
-    fn early_statuses(&self, wamid: &str) -> Result<Vec<notification::StatusFacts>> {
-        let mut found = Vec::new();
-        for word in ["sent", "delivered", "read", "played", "failed"] {
-            let digest = key_digest(&status_key("messages", wamid, word));
-            let Some(event) = self.tx.event_by_digest(&digest)? else {
-                continue;
-            };
-            let facts = notification::read(event.body.as_bytes())
-                .ok()
-                .and_then(|events| events.into_iter().next()?.status);
-            found.extend(facts);
-        }
-        Ok(found)
     }
 
     /// Graph names the recipient by other ids than we did: later events under
@@ -354,6 +337,7 @@ impl Ending<'_, '_> {
         }
         self.down(scope, at_least(wait, 0))?;
         self.state(SendState::Unknown, Some(why))?;
+        self.tx.set_uncertain(self.message.id)?;
         // Counted from the first try that may have gone out: being put off
         // before that doubles nothing.
         let earlier = self.job.attempts - 1;

@@ -146,6 +146,7 @@ impl Gateway {
                         text: "interrupted by a restart while Graph was being called".into(),
                     };
                     tx.set_message_state(outbox, SendState::Unknown, Some(&fault), now)?;
+                    tx.set_uncertain(outbox)?;
                     tx.retry_job(&job, now, later, job.attempts, Some(&fault.text))?;
                 }
             }

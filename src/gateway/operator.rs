@@ -323,6 +323,29 @@ pub fn retry_message(tx: &Tx<'_>, now: i64, id: OutboxId) -> Result<Steered> {
     Ok(Steered::Done)
 }
 
+/// Takes a message out until it is retried or cancelled; its lane goes on
+/// without it.
+pub fn hold_message(tx: &Tx<'_>, now: i64, id: OutboxId) -> Result<Steered> {
+    use SendState::{Held, Queued, Unknown};
+    let Some(message) = tx.message(id)? else {
+        return Ok(Steered::Missing);
+    };
+    if !matches!(message.state, Queued | Unknown) {
+        return Ok(Steered::NotNow(message.state));
+    }
+    let text = match message.uncertain {
+        true => "held by the operator; it may have gone out",
+        false => "held by the operator",
+    };
+    let fault = Fault {
+        code: None,
+        text: text.into(),
+    };
+    tx.set_message_state(id, Held, Some(&fault), now)?;
+    end_waiting_job(tx, now, id)?;
+    Ok(Steered::Done)
+}
+
 /// Takes a message back that is not on its way.
 pub fn cancel_message(tx: &Tx<'_>, now: i64, id: OutboxId) -> Result<Steered> {
     use SendState::{Cancelled, Held, Queued, Unknown};
@@ -333,13 +356,16 @@ pub fn cancel_message(tx: &Tx<'_>, now: i64, id: OutboxId) -> Result<Steered> {
         return Ok(Steered::NotNow(message.state));
     }
     tx.set_message_state(id, Cancelled, None, now)?;
-    if let Some(job) = tx
-        .job_of_outbox(id)?
-        .filter(|job| job.state == JobState::Waiting)
-    {
-        tx.end_job(&job, JobState::Done, None, now)?;
-    }
+    end_waiting_job(tx, now, id)?;
     Ok(Steered::Done)
+}
+
+fn end_waiting_job(tx: &Tx<'_>, now: i64, outbox: OutboxId) -> Result<()> {
+    let job = tx.job_of_outbox(outbox)?;
+    match job.filter(|job| job.state == JobState::Waiting) {
+        Some(job) => tx.end_job(&job, JobState::Done, None, now),
+        None => Ok(()),
+    }
 }
 
 /// How one queue is doing.

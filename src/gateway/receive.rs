@@ -6,7 +6,7 @@ use crate::policy::priority::Priority;
 use crate::policy::verdict;
 use crate::store::rows::*;
 use crate::store::{Result, Tx};
-use crate::wire::notification::{Incoming, Kind, StatusFacts};
+use crate::wire::notification::{self, Incoming, Kind, StatusFacts, key_digest, status_key};
 
 /// What came of a notification's events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,15 +74,26 @@ impl Gateway {
         let Some(message) = message else {
             return Ok(false);
         };
-        if message.wamid.is_none() {
-            tx.set_wamid(message.id, &facts.wamid)?;
-        }
-        // Whatever else it says, it proves that Graph took the message.
-        let said =
-            ladder::of_status(&facts.status, facts.of_participant).unwrap_or(SendState::Accepted);
-        let merged = message.state.merge(said);
+        // Statuses that came before and without our mark are stored by now:
+        // only this one tells whose they are.
+        let mut all = match message.wamid {
+            Some(_) => Vec::new(),
+            None => {
+                tx.set_wamid(message.id, &facts.wamid)?;
+                early_statuses(tx, &facts.wamid)?
+            }
+        };
+        all.push(facts.clone());
+        // Whatever else they say, they prove that Graph took the message.
+        let said = all.iter().map(|facts| {
+            let said = ladder::of_status(&facts.status, facts.of_participant);
+            said.unwrap_or(SendState::Accepted)
+        });
+        let merged = said.fold(message.state, SendState::merge);
         if merged != message.state {
-            let fault = (merged == SendState::Failed).then(|| status_fault(facts));
+            let failed = all.iter().find(|facts| facts.status == "failed");
+            let fault = failed.filter(|_| merged == SendState::Failed);
+            let fault = fault.map(status_fault);
             tx.set_message_state(message.id, merged, fault.as_ref(), now)?;
         }
         // A status proves that the message went out: nothing is left to do.
@@ -103,4 +114,21 @@ pub(super) fn status_fault(facts: &StatusFacts) -> Fault {
         code: facts.error_code,
         text: known.unwrap_or("Meta could not deliver it").to_owned(),
     }
+}
+
+/// Statuses that came before Graph's answer, or before a status with our mark:
+/// found by the key they would have.
+pub(super) fn early_statuses(tx: &Tx<'_>, wamid: &str) -> Result<Vec<StatusFacts>> {
+    let mut found = Vec::new();
+    for word in ["sent", "delivered", "read", "played", "failed"] {
+        let digest = key_digest(&status_key("messages", wamid, word));
+        let Some(event) = tx.event_by_digest(&digest)? else {
+            continue;
+        };
+        let facts = notification::read(event.body.as_bytes())
+            .ok()
+            .and_then(|events| events.into_iter().next()?.status);
+        found.extend(facts);
+    }
+    Ok(found)
 }

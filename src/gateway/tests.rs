@@ -8,6 +8,7 @@ mod halts;
 mod joined;
 mod pace;
 mod sends;
+mod unknown;
 
 use super::*;
 use crate::config::{Limits, OnUnknown, Rates, Secret, Tokens};

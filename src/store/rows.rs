@@ -209,6 +209,10 @@ pub struct Message {
     pub error: Option<String>,
     /// How often it may be tried in all, when Graph's answer set a limit.
     pub tries_max: Option<u32>,
+    /// An attempt at it ended without a known outcome.
+    pub uncertain: bool,
+    /// Attempts that began after such a one: it may have arrived so often more.
+    pub resent: u32,
     /// When it was queued, in Unix milliseconds.
     pub created_at: i64,
     /// When its state changed last, in Unix milliseconds.

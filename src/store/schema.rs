@@ -139,6 +139,8 @@ CREATE INDEX job_dead ON job(id) WHERE state = 3;
 ///   row's id: one of its own, and no conversation's.
 /// * `upload`: files that Meta has from us, and the ids it gave them.
 /// * `queue.token_digest`: the token a number sends with. It was the halt's.
+/// * `outbox.uncertain`: an attempt ended without a known outcome;
+///   `outbox.resent`: attempts that began after such a one.
 /// * `halt`: what stands still until a person acts, a row for each token, number,
 ///   account or app (gateway::halts). Version 1 had a number's halt in its queue;
 ///   `halt_since` was when it was last seen, which is as good as is known. What was
@@ -186,6 +188,9 @@ CREATE TABLE upload(
 ) WITHOUT ROWID;
 CREATE INDEX upload_age ON upload(created_at);
 CREATE INDEX upload_media ON upload(media_id);
+ALTER TABLE outbox ADD COLUMN uncertain INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outbox ADD COLUMN resent INTEGER NOT NULL DEFAULT 0;
+UPDATE outbox SET uncertain = 1 WHERE state = 'unknown';
 CREATE TABLE halt(
   scope TEXT NOT NULL,
   subject TEXT NOT NULL,
@@ -507,6 +512,7 @@ mod tests {
         let job = tx.job_of_outbox(17).unwrap().unwrap();
         assert_eq!((job.attempts, job.media), (1, None));
         assert!(tx.fetched_media("1").unwrap().is_none());
+        assert_eq!((message.uncertain, message.resent), (false, 0));
         tx.learn_waba("106540300000001", "5").unwrap();
         let queue = tx.queue_row(7).unwrap().unwrap();
         assert_eq!(queue.waba.as_deref(), Some("5"));

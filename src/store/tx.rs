@@ -30,7 +30,7 @@ macro_rules! job_columns {
 macro_rules! message_columns {
     () => {
         "id, number, conversation, recipient, type, body, state, wamid, error_code, error,
-         tries_max, created_at, changed_at, cause"
+         tries_max, created_at, changed_at, cause, uncertain, resent"
     };
 }
 // After the macros, which they use.
@@ -175,5 +175,7 @@ fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
         created_at: row.get(11)?,
         changed_at: row.get(12)?,
         cause: row.get(13)?,
+        uncertain: row.get(14)?,
+        resent: row.get(15)?,
     })
 }

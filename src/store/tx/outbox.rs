@@ -84,6 +84,21 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// An attempt has ended, and whether the message went out nobody knows.
+    pub fn set_uncertain(&self, id: OutboxId) -> Result<()> {
+        self.execute("UPDATE outbox SET uncertain = 1 WHERE id = ?1", params![id])?;
+        Ok(())
+    }
+
+    /// It is sent again although it may have gone out.
+    pub fn count_resent(&self, id: OutboxId) -> Result<()> {
+        self.execute(
+            "UPDATE outbox SET resent = resent + 1 WHERE id = ?1",
+            params![id],
+        )?;
+        Ok(())
+    }
+
     /// Keeps what Graph answered.
     pub fn set_answer(&self, id: OutboxId, status: u16, body: &str) -> Result<()> {
         self.execute(

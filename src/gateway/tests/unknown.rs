@@ -1,0 +1,102 @@
+//! Messages that may have gone out: repeated, held, settled.
+
+use super::*;
+use operator::Steered;
+
+fn row(bench: &Bench, id: OutboxId) -> Message {
+    bench.database.read(|tx| tx.message(id)).unwrap().unwrap()
+}
+
+fn steer(
+    bench: &mut Bench,
+    step: fn(&Tx<'_>, i64, OutboxId) -> crate::store::Result<Steered>,
+) -> Steered {
+    let now = bench.now;
+    bench.database.commit(|tx| step(tx, now, 1)).unwrap()
+}
+
+#[test]
+fn what_is_sent_again_without_knowing_is_marked() {
+    let mut bench = Bench::new();
+    bench.queue(ANN, 1);
+    let first = bench.sends().remove(0);
+    assert!(!first.resent);
+    bench.sent(&first, &lost());
+    assert_eq!(row(&bench, 1).resent, 0, "not yet");
+    bench.now += bench.limits.reconcile_window_ms;
+    let again = bench.sends().remove(0);
+    assert!(again.resent);
+    bench.sent(&again, &accepted("w1"));
+    assert_eq!(row(&bench, 1).resent, 1);
+}
+
+#[test]
+fn a_crash_in_a_call_and_an_operators_retry_count_too() {
+    let mut bench = Bench::new();
+    bench.queue(ANN, 1);
+    bench.sends();
+    bench.restart("token");
+    assert_eq!(steer(&mut bench, operator::hold_message), Steered::Done);
+    assert!(row(&bench, 1).error.unwrap().contains("may have gone out"));
+    assert_eq!(steer(&mut bench, operator::retry_message), Steered::Done);
+    assert!(bench.sends().remove(0).resent);
+    assert_eq!(row(&bench, 1).resent, 1);
+}
+
+#[test]
+fn what_was_put_off_or_halted_is_not_sent_twice() {
+    for answer in [error(130_429, None), error(131_056, None), error(190, None)] {
+        let mut bench = Bench::new();
+        bench.queue(ANN, 1);
+        let first = bench.sends().remove(0);
+        bench.sent(&first, &answer);
+        bench.now += 60 * MINUTE;
+        assert!(!bench.sends().remove(0).resent, "{answer:?}");
+    }
+}
+
+#[test]
+fn a_held_message_lets_its_lane_go_on_and_keeps_its_place_for_a_retry() {
+    let mut bench = Bench::new();
+    bench.queue(ANN, 2);
+    assert_eq!(steer(&mut bench, operator::hold_message), Steered::Done);
+    assert_eq!(
+        steer(&mut bench, operator::hold_message),
+        Steered::NotNow(SendState::Held)
+    );
+    let second = bench.sends().remove(0);
+    assert_eq!(second.outbox, 2);
+    assert_eq!(steer(&mut bench, operator::retry_message), Steered::Done);
+    assert!(bench.sends().is_empty(), "one at a time");
+    bench.sent(&second, &accepted("w2"));
+    assert_eq!(bench.sends()[0].outbox, 1);
+}
+
+#[test]
+fn what_is_on_its_way_or_over_cannot_be_held() {
+    let mut bench = Bench::new();
+    bench.queue(ANN, 1);
+    let send = bench.sends().remove(0);
+    let sending = Steered::NotNow(SendState::Sending);
+    assert_eq!(steer(&mut bench, operator::hold_message), sending);
+    bench.sent(&send, &accepted("w1"));
+    let accepted = Steered::NotNow(SendState::Accepted);
+    assert_eq!(steer(&mut bench, operator::hold_message), accepted);
+}
+
+#[test]
+fn a_marked_status_brings_in_those_that_came_before_it_without_our_mark() {
+    for (early, expected) in [
+        ("delivered", SendState::Delivered),
+        ("failed", SendState::Failed),
+    ] {
+        let mut bench = Bench::new();
+        bench.queue(ANN, 1);
+        let send = bench.sends().remove(0);
+        bench.sent(&send, &lost());
+        bench.status(&send, "w1", early, false);
+        assert_eq!(bench.outbox(1).0, SendState::Unknown);
+        bench.status(&send, "w1", "sent", true);
+        assert_eq!(bench.outbox(1).0, expected);
+    }
+}
