@@ -3,6 +3,7 @@
 //!
 //! * [`http`]: the webhook listener around tiny_http
 //! * [`graph`]: one call to Graph
+//! * [`media`]: fetching customers' files
 //! * [`serve`]: the service: threads, signals, drain
 //! * [`live`]: the settings in force, exchanged as one whole
 //! * [`dispatch`]: jobs from the queue to worker threads and back
@@ -16,6 +17,7 @@ pub mod graph;
 pub mod http;
 pub mod live;
 pub mod log;
+pub mod media;
 pub mod serve;
 pub mod standin;
 pub mod systemd;

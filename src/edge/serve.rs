@@ -10,9 +10,11 @@ use super::http::server::{HttpServer, Socket};
 use super::http::webhook::Webhook;
 use super::live::{InForce, Live};
 use super::log::{self as log_lines, Few};
+use super::media::folder::Folder;
+use super::media::{self, Fetches};
 use super::waiting::WaitingRoom;
 use super::{clock, systemd};
-use crate::config::{Config, Listen};
+use crate::config::{self, Config, Listen};
 use crate::gateway::{Claimed, Gateway, Outcome, Received, Sent, Work};
 use crate::handler::{self, Handler};
 use crate::policy::pacing;
@@ -67,6 +69,8 @@ pub enum StartError {
     },
     /// Graph cannot be called with these certificates.
     Roots(RootsError),
+    /// MEDIA_DIR cannot be used.
+    Folder { path: String, source: io::Error },
     /// Threads cannot be started.
     Threads(io::Error),
 }
@@ -91,6 +95,10 @@ impl fmt::Display for StartError {
             } => {
                 write!(f, "{setting}: cannot listen on {address}")
             }
+            StartError::Folder { path, .. } => write!(
+                f,
+                "MEDIA_DIR: {path} cannot be made or written: check that its parent folder exists and that we may write there"
+            ),
             StartError::Threads(_) => f.write_str("threads cannot be started"),
         }
     }
@@ -101,7 +109,9 @@ impl std::error::Error for StartError {
         match self {
             StartError::Store(error) => std::error::Error::source(error),
             StartError::Roots(error) => std::error::Error::source(error),
-            StartError::Listen { source, .. } | StartError::Threads(source) => Some(source),
+            StartError::Listen { source, .. }
+            | StartError::Folder { source, .. }
+            | StartError::Threads(source) => Some(source),
         }
     }
 }
@@ -122,7 +132,7 @@ pub struct Service {
     room: WaitingRoom,
     api: Option<Arc<HttpServer>>,
     relay: Option<Arc<Relay>>,
-    pools: [Pool; 2],
+    pools: Vec<Pool>,
     stopping: Arc<AtomicBool>,
     watchdog: JoinHandle<()>,
     address: Listen,
@@ -146,6 +156,10 @@ impl Service {
         let socket = listen(config)?;
         let api_socket = match &config.api {
             Some(api) => Some(bind("OPERATOR_LISTEN", &api.listen)?),
+            None => None,
+        };
+        let folder = match &config.media {
+            Some(media) => Some(open_folder(media)?),
             None => None,
         };
         let now = clock::now_ms();
@@ -189,10 +203,28 @@ impl Service {
         let deliver = Pool::start("deliver", config.forward_concurrency, deliver)
             .map_err(StartError::Threads)?;
 
+        let fetch = match config.media.as_ref().zip(folder) {
+            Some((media, folder)) => {
+                let fetches = Fetches {
+                    live: live.clone(),
+                    committer: committer.clone(),
+                    folder,
+                    bytes_max: media.bytes_max,
+                    lines: Few::default(),
+                };
+                let pool = Pool::start("fetch", media::WORKERS, Arc::new(fetches));
+                Some(pool.map_err(StartError::Threads)?)
+            }
+            None => None,
+        };
+        let to_fetch = fetch.as_ref().map(Pool::waker);
         let (to_deliver, to_send) = (deliver.waker(), send.waker());
         let wake = move |received: &Received| {
             if received.to_deliver {
                 to_deliver.wake();
+            }
+            if let Some(fetch) = to_fetch.as_ref().filter(|_| received.to_fetch) {
+                fetch.wake();
             }
             if received.to_send {
                 to_send.wake();
@@ -247,7 +279,7 @@ impl Service {
             room,
             api,
             relay,
-            pools: [deliver, send],
+            pools: [deliver, send].into_iter().chain(fetch).collect(),
             stopping,
             watchdog,
             address,
@@ -331,6 +363,14 @@ impl Service {
 /// A client for Graph, with connections for all who call at once.
 fn client(config: &Config) -> Result<Graph, RootsError> {
     Graph::new(config, config.send_concurrency + RELAYS)
+}
+
+fn open_folder(media: &config::Media) -> Result<Arc<Folder>, StartError> {
+    let opened = Folder::open(&media.folder).map(Arc::new);
+    opened.map_err(|source| StartError::Folder {
+        path: media.folder.display().to_string(),
+        source,
+    })
 }
 
 fn listen(config: &Config) -> Result<Socket, StartError> {
