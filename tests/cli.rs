@@ -345,7 +345,7 @@ fn rows_have_the_promised_keys() {
         states.collect::<Vec<_>>().join(" ")
     });
     let inbox = setup.json(&["inbox", "list", "--json"]);
-    let expected = "id kind field type key conversation received_at state attempts error";
+    let expected = "id kind field type key conversation received_at state attempts error media";
     assert_eq!(keys(&inbox[0]), expected);
     assert!(is_rfc3339(&inbox[0]["received_at"]));
     assert_eq!(inbox[0]["state"], "done");
