@@ -119,6 +119,49 @@ fn a_hostile_name_and_type_do_nothing_and_the_same_content_is_one_file() {
 }
 
 #[test]
+fn a_fetched_file_is_served_though_graph_has_forgotten_it() {
+    let standin = graph();
+    let settings = [("API_KEY", "key"), ("OPERATOR_LISTEN", "127.0.0.1:0")];
+    let mut stage = Stage::new(&standin.url(), &settings);
+    let line = stage.place.service.wait_for_log("msg=\"serving the API\"");
+    let api = line.split("listen=").nth(1).unwrap().parse().unwrap();
+    let id = standin.add_media(NUMBER, "text/html", PICTURE.to_vec());
+    let file = json!({"id": id, "mime_type": "text/html", "filename": "..\\a\r\nX: y.html"});
+    stage.place.service.take(&message(1, "document", file));
+    stage.wait_file("fetched");
+    drop(standin);
+
+    let get = |path: &str, key: &str| {
+        let bearer = format!("Bearer {key}");
+        request(api, "GET", path, &[("Authorization", &bearer)], b"").unwrap()
+    };
+    let described = get(&format!("/v26.0/{id}"), "key");
+    let described: Value = serde_json::from_str(&described.body).unwrap();
+    assert_eq!(described["sha256"], digest());
+    assert_eq!(described["file_size"], PICTURE.len());
+    let url = described["url"].as_str().unwrap();
+    let path = &url[url.find("/files/").unwrap()..];
+    assert_eq!(get(path, "wrong").status, 401);
+    let served = get(path, "key");
+    assert_eq!(served.status, 200, "{}", served.head);
+    for (name, value) in [
+        ("Content-Type", "application/octet-stream"),
+        ("X-Content-Type-Options", "nosniff"),
+        (
+            "Content-Disposition",
+            "attachment; filename=\"aX_ y.html\"; filename*=UTF-8''aX%3A%20y.html",
+        ),
+    ] {
+        assert_eq!(served.header(name), Some(value), "{}", served.head);
+    }
+    assert_eq!(served.body.len(), String::from_utf8_lossy(PICTURE).len());
+    // Deleted by hand: there is nothing left but Graph, which does not answer.
+    fs::remove_file(stage.folder.join(digest())).unwrap();
+    assert_eq!(get(&format!("/v26.0/{id}"), "key").status, 502);
+    assert_eq!(get(path, "key").status, 404);
+}
+
+#[test]
 fn what_is_not_wanted_is_not_fetched() {
     let standin = graph();
     let settings = [("MEDIA_KINDS", "document"), ("MEDIA_BYTES_MAX", "10")];

@@ -7,8 +7,10 @@
 //! decided in [`wire::relay`](crate::wire::relay).
 //!
 //! * [`caller`]: the caller's side, with its body and its answer
+//! * `stored`: customers' files that we have ourselves
 
 pub mod caller;
+mod stored;
 
 use super::graph_api::refuse;
 use super::server::Taken;
@@ -225,6 +227,12 @@ impl<'d> Clerk<'d> {
 
     /// A call of Graph's API.
     fn path(&self, mut caller: Caller, parts: &[String], query: &str) {
+        if let ([id], true) = (parts, caller.method == Method::Get) {
+            let Some(unanswered) = self.describe_stored(caller, id) else {
+                return;
+            };
+            caller = unanswered;
+        }
         let cleared = match self.clear(parts, query) {
             Ok(cleared) => cleared,
             Err(answer) => return caller.answer(answer),
@@ -329,6 +337,9 @@ impl<'d> Clerk<'d> {
 
     /// A file, from where Graph said it is.
     fn file(&self, caller: Caller, name: &str) {
+        let Some(caller) = self.serve_stored(caller, name) else {
+            return;
+        };
         let file = self.links().open(name);
         let token = file.as_ref().and_then(|file| self.token(&file.owner));
         let (Some(file), Some(token)) = (file, token) else {

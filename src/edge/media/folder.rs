@@ -51,6 +51,13 @@ impl From<io::Error> for Unwritten {
     }
 }
 
+/// A file of the folder by its name, if it is there; never one outside.
+pub fn read(folder: &Path, name: &str) -> Option<File> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'.';
+    let ours = !name.is_empty() && !name.starts_with('.') && name.bytes().all(plain);
+    ours.then(|| File::open(folder.join(name)).ok())?
+}
+
 /// A folder of files.
 pub struct Folder {
     path: PathBuf,
@@ -75,13 +82,6 @@ impl Folder {
         Ok(Folder {
             path: path.to_owned(),
         })
-    }
-
-    /// A file by its name, if it is there; never one outside.
-    pub fn read(&self, name: &str) -> Option<File> {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'.';
-        let ours = !name.is_empty() && !name.starts_with('.') && name.bytes().all(plain);
-        ours.then(|| File::open(self.path.join(name)).ok())?
     }
 
     /// Begins to write a file. Two never have the same number at once.
@@ -198,12 +198,12 @@ mod tests {
         let mut partial = folder.begin(7).unwrap();
         partial.write(b"abc").unwrap();
         assert_eq!(names(&path), [PARTIAL]);
-        assert!(folder.read("abc.txt").is_none());
+        assert!(read(&path, "abc.txt").is_none());
         let hex = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!((partial.digest().hex().as_str(), partial.bytes()), (hex, 3));
         partial.keep("abc.txt").unwrap();
         assert_eq!(names(&path), [PARTIAL, "abc.txt"]);
-        assert!(folder.read("abc.txt").is_some());
+        assert!(read(&path, "abc.txt").is_some());
         assert!(names(&path.join(PARTIAL)).is_empty());
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&path.join("abc.txt")), 0o600);
@@ -227,14 +227,14 @@ mod tests {
     #[test]
     fn only_names_of_ours_are_read() {
         let path = folder("names");
-        let folder = Folder::open(&path).unwrap();
+        Folder::open(&path).unwrap();
         fs::write(path.with_extension("out"), b"outside").unwrap();
         let out = format!(
             "../{}",
             path.with_extension("out").file_name().unwrap().display()
         );
         for name in [out.as_str(), "/etc/passwd", ".partial", "", ".", ".."] {
-            assert!(folder.read(name).is_none(), "{name}");
+            assert!(read(&path, name).is_none(), "{name}");
         }
     }
 }
