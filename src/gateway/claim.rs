@@ -7,6 +7,7 @@ use crate::config::OnUnknown;
 use crate::policy::ladder::SendState;
 use crate::policy::pacing::{self, Rate};
 use crate::policy::priority::{self, Priority};
+use crate::policy::share;
 use crate::store::rows::*;
 use crate::store::{Result, Tx};
 use crate::wire::notification::{Kind, key_digest};
@@ -145,8 +146,14 @@ impl Gateway {
         let mut in_turn: Vec<&Queue> = of_kind().collect();
         let turn = now.rem_euclid(in_turn.len().max(1) as i64) as usize;
         in_turn.rotate_left(turn);
+        // Others may need workers: this one may not take them all.
+        let open = |queue: &&&Queue| !halts.iter().any(|halt| covers(halt, queue));
+        let workers = Workers {
+            room,
+            alone: in_turn.iter().filter(open).count() < 2,
+        };
         for queue in in_turn {
-            let next = self.claim_queue(tx, now, queue, &mut halts, room, &mut claimed)?;
+            let next = self.claim_queue(tx, now, queue, &mut halts, workers, &mut claimed)?;
             claimed.next_due = earlier(claimed.next_due, next.due);
             rest = rest.min(Some(next.rest)).or(Some(next.rest));
         }
@@ -161,7 +168,7 @@ impl Gateway {
         now: i64,
         queue: &Queue,
         halts: &mut Vec<Halt>,
-        room: usize,
+        Workers { room, alone }: Workers,
         claimed: &mut Claimed,
     ) -> Result<Next> {
         let queue = &self.with_its_token(tx, queue)?;
@@ -185,10 +192,18 @@ impl Gateway {
         }
         let probing = queue.breaker.probing() || halted_until.is_some();
         let before = claimed.work.len();
-        let target = match probing {
-            true => room.min(before + 1),
-            false => room,
+        let free = room - before;
+        let more = match (alone, probing) {
+            (true, false) => free,
+            (true, true) => free.min(1),
+            (false, false) => share::more(tx.running(queue.id)?, free),
+            (false, true) => share::more(tx.running(queue.id)?, free).min(1),
         };
+        if more == 0 {
+            // Only the end of a job changes that.
+            return Ok(Next::NEVER);
+        }
+        let target = before + more;
         let mut pace = Pace {
             rate: queue.throttle.pace(self.limits.rates.of(&queue.name), now),
             next_us: queue.next_us,
@@ -243,6 +258,8 @@ impl Gateway {
                 due: Some(until),
                 rest: Rest::UntilDue,
             }),
+            // It has all the workers it may have, and goes on when one is done.
+            None if !alone && claimed.work.len() == target => Ok(Next::NEVER),
             None => Ok(Next {
                 due: tx.next_due(queue.id)?,
                 rest: Rest::UntilAnything,
@@ -426,6 +443,16 @@ struct Pace {
     replies: u32,
 }
 
+/// Who could do the work.
+#[derive(Clone, Copy)]
+struct Workers {
+    /// How many have nothing to do, those included who got something in this
+    /// claim.
+    room: usize,
+    /// No other queue is open that may need them.
+    alone: bool,
+}
+
 /// What is due in a queue.
 struct Waiting {
     replies: VecDeque<Job>,
@@ -472,7 +499,7 @@ struct Next {
 }
 
 impl Next {
-    /// Nothing goes out without a token.
+    /// Nothing goes out before something happens: a token, the end of a job.
     const NEVER: Next = Next {
         due: None,
         rest: Rest::UntilAnything,

@@ -6,6 +6,7 @@
 //! * [`retry`]: when to try again
 //! * [`pacing`]: how fast Meta lets us send
 //! * [`priority`]: whose message goes first
+//! * [`share`]: how many workers a queue may hold
 //! * [`throttle`]: the pause and the slower pace after "too fast"
 //! * [`breaker`]: when to stop trying for everybody
 //! * [`fetch`]: what becomes of a customer's file that is fetched
@@ -20,5 +21,6 @@ pub mod pacing;
 pub mod password;
 pub mod priority;
 pub mod retry;
+pub mod share;
 pub mod throttle;
 pub mod verdict;

@@ -155,6 +155,8 @@ ALTER TABLE queue ADD COLUMN replies_in_a_row INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE conversation ADD COLUMN wrote_at INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE conversation ADD COLUMN answered_at INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE job ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+DROP INDEX job_running;
+CREATE INDEX job_running ON job(queue) WHERE state = 1;
 DROP INDEX job_due;
 CREATE INDEX job_due ON job(queue, priority, due) WHERE due IS NOT NULL;
 

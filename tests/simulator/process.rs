@@ -11,6 +11,7 @@ use wabridge::gateway::halts::covers;
 use wabridge::gateway::operator::{self, Replayed};
 use wabridge::gateway::{Delivery, Gateway, Outcome, Work};
 use wabridge::policy::pacing::Rate;
+use wabridge::policy::share;
 use wabridge::policy::verdict::Verdict;
 use wabridge::store::rows::QueueKind;
 use wabridge::store::{StoreError, Tx};
@@ -334,6 +335,10 @@ impl World {
             let closed = queue.breaker.closed_until_ms > self.now
                 || queue.throttle.paused_until(self.now).is_some();
             if closed || queue.breaker.probing() || halted || self.room(kind) == 0 {
+                continue;
+            }
+            let held = read(self.database.read(|tx| tx.running(queue.id)))?;
+            if share::more(held, self.room(kind)) == 0 {
                 continue;
             }
             let due = read(self.database.read(|tx| tx.next_due(queue.id)))?;

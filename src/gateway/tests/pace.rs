@@ -236,3 +236,29 @@ fn a_lane_keeps_its_order_whatever_is_in_it() {
         (SendState::Accepted, SendState::Accepted)
     );
 }
+
+#[test]
+fn a_number_whose_calls_hang_leaves_workers_to_the_others() {
+    let mut bench = Bench::fast();
+    bench.post(SISTER, ANN, "text");
+    bench.post(OTHER, ANN, "text");
+    assert_eq!(bench.sends().len(), 2);
+    for n in 0..300 {
+        bench.post(FIRST, &format!("1555020{n:04}"), "text");
+    }
+    let mut under_way = 2;
+    for _ in 0..20 {
+        let (gateway, now) = (&bench.gateway, bench.now);
+        let room = 32 - under_way;
+        let step = |tx: &Tx<'_>| gateway.claim(tx, now, QueueKind::Send, room);
+        let claimed = bench.database.commit(step).unwrap();
+        under_way += claimed.work.len();
+        bench.now += 50;
+    }
+    assert_eq!(under_way, 2 + 20, "two thirds of what was free");
+    bench.post(SISTER, BOB, "text");
+    let (gateway, now) = (&bench.gateway, bench.now);
+    let step = |tx: &Tx<'_>| gateway.claim(tx, now, QueueKind::Send, 32 - under_way);
+    let claimed = bench.database.commit(step).unwrap();
+    assert_eq!(claimed.work.len(), 1, "at once");
+}

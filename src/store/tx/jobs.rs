@@ -147,6 +147,13 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// How many jobs of a queue are under way.
+    pub fn running(&self, queue: QueueId) -> Result<usize> {
+        let sql = "SELECT count(*) FROM job WHERE state = 1 AND queue = ?1";
+        let count: Option<i64> = self.row(sql, params![queue], |row| row.get(0))?;
+        Ok(count.unwrap_or(0) as usize)
+    }
+
     /// Jobs whose attempt was under way when the last process ended.
     pub fn running_jobs(&self) -> Result<Vec<Job>> {
         let sql = concat!(
