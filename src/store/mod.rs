@@ -4,12 +4,14 @@
 //! * [`schema`]: the tables, their versions, opening a file
 //! * [`rows`]: what is stored, as values
 //! * [`tx`]: the operations, inside one transaction
+//! * `filing`: indexes that are written later, many rows together
 //! * [`committer`]: the one thread that commits for everybody
 //! * [`write_back`]: the log goes back into the file meanwhile
 //! * [`backup`]: a copy of the file, beside the service
 
 pub mod backup;
 pub mod committer;
+mod filing;
 pub mod rows;
 pub mod schema;
 pub mod tx;

@@ -1,10 +1,13 @@
 //! The tables, their versions, and how a file is opened.
 
+use super::filing::{RECENT_MAX, Unfiled};
 use super::{Result, StoreError, Tx};
 use rusqlite::{Connection, OpenFlags};
+use std::cell::RefCell;
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Each element brings a file from the version of its index to the next one,
@@ -14,7 +17,7 @@ const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
 /// * `conversation`: (number, user) as one small number, which is also the lane.
 ///   `pair_full_at_us` is the pair's token bucket (policy::pacing).
 /// * `alias`: every id a user was seen with → the conversation.
-/// * `event`: what Meta sent, in order of arrival; `digest` finds duplicates.
+/// * `event`: what Meta sent, in order of arrival.
 /// * `queue`: one row a consumer and one a sending number; its breaker, its
 ///   token bucket, its halt.
 /// * `outbox`: messages on their way out and what became of them. AUTOINCREMENT:
@@ -145,6 +148,10 @@ CREATE INDEX job_dead ON job(id) WHERE state = 3;
 ///   account or app (gateway::halts). Version 1 had a number's halt in its queue;
 ///   `halt_since` was when it was last seen, which is as good as is known. What was
 ///   an account's becomes the number's: its account was not known.
+/// * `seen`: a digest → its event, by which duplicates are found.
+/// * `lane`: the open jobs of each lane, in order.
+/// * `filed`: up to which event `seen` is whole, up to which job `lane`. What is
+///   newer may be missing there: see store::filing.
 const VERSION_2: &str = "
 ALTER TABLE queue ADD COLUMN waba TEXT;
 ALTER TABLE queue ADD COLUMN throttled_until INTEGER NOT NULL DEFAULT 0;
@@ -217,6 +224,29 @@ UPDATE queue SET token_digest = NULL WHERE token_digest = '';
 ALTER TABLE queue DROP COLUMN halt;
 ALTER TABLE queue DROP COLUMN halt_scope;
 ALTER TABLE queue DROP COLUMN halt_since;
+
+CREATE TABLE seen(
+  digest BLOB PRIMARY KEY,
+  event INTEGER NOT NULL
+) WITHOUT ROWID;
+INSERT INTO seen SELECT digest, id FROM event ORDER BY digest;
+DROP INDEX event_digest;
+
+CREATE TABLE lane(
+  queue INTEGER NOT NULL,
+  lane INTEGER NOT NULL,
+  job INTEGER NOT NULL,
+  PRIMARY KEY(queue, lane, job)
+) WITHOUT ROWID;
+INSERT INTO lane SELECT queue, lane, id FROM job WHERE state < 2 ORDER BY queue, lane, id;
+DROP INDEX job_lane;
+
+CREATE TABLE filed(
+  log TEXT PRIMARY KEY,
+  upto INTEGER NOT NULL
+) WITHOUT ROWID;
+INSERT INTO filed SELECT 'event', coalesce(max(id), 0) FROM event;
+INSERT INTO filed SELECT 'job', coalesce(max(id), 0) FROM job;
 ";
 
 /// How long a writer waits for another process that holds the file.
@@ -243,6 +273,9 @@ pub enum Access {
 /// An open database file.
 pub struct Database {
     connection: Connection,
+    pub(super) unfiled: RefCell<Unfiled>,
+    /// The name of a database in memory.
+    in_memory: Option<String>,
     /// Held, not read: the lock of `Access::Serve` ends with the process,
     /// however it ends.
     _lock: Option<File>,
@@ -296,15 +329,13 @@ impl Database {
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)
             .map_err(|error| cannot_open(std::io::Error::other(error)))?;
-        Database::prepare(connection, lock)
+        Database::prepare(connection, None, lock)
     }
 
     /// The file; `None` in memory.
     pub fn path(&self) -> Option<&Path> {
-        self.connection
-            .path()
-            .filter(|path| !path.is_empty())
-            .map(Path::new)
+        let path = self.connection.path().filter(|_| self.in_memory.is_none());
+        path.map(Path::new)
     }
 
     /// Whether a service runs on the file.
@@ -312,12 +343,45 @@ impl Database {
         matches!(lock(path), Err(TryLockError::WouldBlock))
     }
 
-    /// A database in memory, for tests and the simulator.
+    /// A database in memory, for tests and the simulator. It ends with the last
+    /// that is open on it.
     pub fn in_memory() -> Result<Database> {
-        Database::prepare(Connection::open_in_memory()?, None)
+        static MADE: AtomicU64 = AtomicU64::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        Database::open_memory(format!("/wabridge-{number}"))
     }
 
-    fn prepare(mut connection: Connection, lock: Option<File>) -> Result<Database> {
+    fn open_memory(name: String) -> Result<Database> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags_and_vfs(&name, flags, c"memdb")?;
+        Database::prepare(connection, Some(name), None)
+    }
+
+    /// The same database once more, as another process opens it beside this one
+    /// or after it.
+    pub fn beside(&self) -> Result<Database> {
+        match (&self.in_memory, self.path()) {
+            (None, Some(path)) => Database::open(path, Access::Visit),
+            (name, _) => Database::open_memory(name.clone().unwrap_or_default()),
+        }
+    }
+
+    /// Of each log at most so many rows are held in memory before they are
+    /// filed (`store::filing`). Tests want few.
+    pub fn with_recent_max(self, rows: usize) -> Database {
+        Database {
+            unfiled: RefCell::new(Unfiled::new(rows)),
+            ..self
+        }
+    }
+
+    fn prepare(
+        mut connection: Connection,
+        in_memory: Option<String>,
+        lock: Option<File>,
+    ) -> Result<Database> {
         connection.busy_timeout(BUSY_WAIT)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         // FULL: with NORMAL a commit can be lost at a power failure after the
@@ -329,6 +393,8 @@ impl Database {
         migrate(&mut connection)?;
         Ok(Database {
             connection,
+            unfiled: RefCell::new(Unfiled::new(RECENT_MAX)),
+            in_memory,
             _lock: lock,
         })
     }
@@ -337,7 +403,7 @@ impl Database {
     /// undone when it returns an error.
     pub fn commit<T>(&mut self, step: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
         self.begin()?;
-        let outcome = step(&Tx::new(&self.connection)).and_then(|value| {
+        let outcome = step(&self.tx()).and_then(|value| {
             self.end()?;
             Ok(value)
         });
@@ -351,7 +417,7 @@ impl Database {
         self.connection
             .prepare_cached("BEGIN IMMEDIATE")?
             .execute([])?;
-        Ok(())
+        self.unfiled.borrow_mut().begin(&self.connection)
     }
 
     pub(super) fn end(&self) -> Result<()> {
@@ -362,6 +428,7 @@ impl Database {
     /// Undoes the open transaction. SQLite has done so itself after some
     /// errors (a full disk among them); then there is nothing left to do.
     pub(super) fn undo(&self) {
+        self.unfiled.borrow_mut().forget();
         if !self.connection.is_autocommit()
             && let Err(error) = self.connection.execute_batch("ROLLBACK")
         {
@@ -370,7 +437,7 @@ impl Database {
     }
 
     pub(super) fn tx(&self) -> Tx<'_> {
-        Tx::new(&self.connection)
+        Tx::new(&self.connection, &self.unfiled)
     }
 
     /// Reads without a transaction of its own.
@@ -390,15 +457,47 @@ impl Database {
         Ok(self.connection.query_row(&sql, [], |row| row.get(0))?)
     }
 
-    /// Whether the file's pages and indexes are sound: SQLite's own words for
-    /// what is not.
+    /// Whether the file's pages and indexes are sound: what is not, in SQLite's
+    /// words or ours.
     pub fn damage(&self) -> Result<Vec<String>> {
         let mut statement = self.connection.prepare("PRAGMA quick_check")?;
         let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
         let lines: Vec<String> = rows.collect::<rusqlite::Result<_>>()?;
-        Ok(lines.into_iter().filter(|line| line != "ok").collect())
+        let mut damage: Vec<String> = lines.into_iter().filter(|line| line != "ok").collect();
+        for (what, sql) in UNSOUND {
+            let rows: i64 = self.connection.query_row(sql, [], |row| row.get(0))?;
+            if rows > 0 {
+                damage.push(format!("{rows} {what}"));
+            }
+        }
+        Ok(damage)
     }
 }
+
+/// What must not be in the indexes that are ours (`store::filing`), and how to
+/// count it.
+const UNSOUND: &[(&str, &str)] = &[
+    (
+        "places in lanes are of no job that is open there",
+        "SELECT count(*) FROM lane AS l WHERE NOT EXISTS(
+           SELECT 1 FROM job
+           WHERE id = l.job AND queue = l.queue AND job.lane = l.lane AND state < 2)",
+    ),
+    (
+        "open jobs are in no lane",
+        "SELECT count(*) FROM job
+         WHERE state < 2 AND id <= (SELECT upto FROM filed WHERE log = 'job')
+           AND NOT EXISTS(SELECT 1 FROM lane AS l
+                          WHERE l.queue = job.queue AND l.lane = job.lane AND l.job = job.id)",
+    ),
+    (
+        "events would not be known again",
+        "SELECT count(*) FROM event
+         WHERE id <= (SELECT upto FROM filed WHERE log = 'event')
+           AND NOT EXISTS(SELECT 1 FROM seen
+                          WHERE seen.digest = event.digest AND seen.event = event.id)",
+    ),
+];
 
 /// One service a file. The lock is on a file of its own, since SQLite locks
 /// the database itself.
@@ -437,7 +536,9 @@ fn migrate(connection: &mut Connection) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rows::JobState;
     use super::*;
+    use crate::policy::priority::Priority;
 
     fn file(name: &str) -> PathBuf {
         let folder = std::env::temp_dir().join(format!("wabridge-schema-{}", std::process::id()));
@@ -518,6 +619,29 @@ mod tests {
         tx.learn_waba("106540300000001", "5").unwrap();
         let queue = tx.queue_row(7).unwrap().unwrap();
         assert_eq!(queue.waba.as_deref(), Some("5"));
+    }
+
+    #[test]
+    fn what_version_1_had_in_its_indexes_is_found() {
+        let path = version_1(
+            "version-1-indexes.db",
+            "INSERT INTO queue(id, kind, name) VALUES(7, 0, 'bot');
+             INSERT INTO job(id, queue, lane, state, due)
+               VALUES(4, 7, 3, 2, NULL), (5, 7, 3, 0, 1), (6, 7, 3, 0, NULL);
+             INSERT INTO event(id, digest, kind, field, type, key, conversation, received_at, body)
+               VALUES(8, x'000102030405060708090a0b0c0d0e0f', 0, 'messages', 'text', 'k', 3, 1, '{}');",
+        );
+        let database = Database::open(&path, Access::Serve).unwrap();
+        let tx = database.tx();
+        let digest = std::array::from_fn(|byte| byte as u8);
+        assert_eq!(tx.event_by_digest(&digest).unwrap().unwrap().id, 8);
+        let first = tx.job(5).unwrap().unwrap();
+        tx.end_job(&first, JobState::Done, None, 2).unwrap();
+        let due = tx.due_jobs(7, Priority::Reply, 2, 10).unwrap();
+        assert_eq!(due.iter().map(|job| job.id).collect::<Vec<_>>(), [6]);
+        let pushed = tx.push_job(7, 3, None, None, Priority::Reply, 2);
+        assert_eq!(pushed.unwrap(), 7);
+        assert_eq!(database.damage().unwrap(), Vec::<String>::new());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! each of a cost that does not grow with what is stored.
 
 use super::Result;
+use super::filing::Unfiled;
 use super::rows::*;
 use crate::policy::breaker::Breaker;
 use crate::policy::ladder::SendState;
@@ -10,6 +11,7 @@ use crate::policy::throttle::Throttle;
 use crate::policy::verdict::HaltScope;
 use crate::wire::notification::{Incoming, Kind};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+use std::cell::RefCell;
 
 macro_rules! event_columns {
     () => {
@@ -44,11 +46,15 @@ mod queues;
 /// The open transaction.
 pub struct Tx<'c> {
     connection: &'c Connection,
+    unfiled: &'c RefCell<Unfiled>,
 }
 
 impl<'c> Tx<'c> {
-    pub(super) fn new(connection: &'c Connection) -> Tx<'c> {
-        Tx { connection }
+    pub(super) fn new(connection: &'c Connection, unfiled: &'c RefCell<Unfiled>) -> Tx<'c> {
+        Tx {
+            connection,
+            unfiled,
+        }
     }
 
     fn execute(&self, sql: &str, params: &[&dyn ToSql]) -> Result<usize> {

@@ -182,6 +182,8 @@ pub struct Plan {
     pub graph_ms: i64,
     /// The most replies to one message.
     pub replies: usize,
+    /// Rows of each log that the store holds in memory before it files them.
+    pub recent: usize,
 }
 
 impl Plan {
@@ -207,6 +209,7 @@ impl Plan {
             batch: 1 + luck.below(6),
             graph_ms: if chatty { 200 } else { 3_000 },
             replies: if chatty { 3 } else { 2 },
+            recent: *luck.pick(&[1, 4, 16, 1_000]),
         }
     }
 }

@@ -83,6 +83,8 @@ impl World {
         self.note(|| format!("the process dies {when}"));
         self.tally.crashes += 1;
         self.gateway = None;
+        let anew = self.operator.beside().expect("memory needs no file");
+        self.database = anew.with_recent_max(self.plan.recent);
         self.life += 1;
         self.wakes = [None; 3];
         if !self.resting && self.luck.chance(self.plan.faults.new_token) {
@@ -305,13 +307,16 @@ impl World {
     /// An operator does, whether or not the service runs.
     pub fn replay_a_dead_letter(&mut self) -> Check {
         let now = self.now;
+        std::mem::swap(&mut self.database, &mut self.operator);
         let replayed = self.step(|_, tx| {
             let Some(&event) = operator::dead_letters(tx, 1)?.first() else {
                 return Ok(None);
             };
             ensure_again(operator::replay(tx, now, event)?)?;
             tx.event(event)
-        })?;
+        });
+        std::mem::swap(&mut self.database, &mut self.operator);
+        let replayed = replayed?;
         if let Some(event) = replayed.value.flatten() {
             self.note(|| format!("replay event {}", event.id));
             self.book.replayed(&event.body);

@@ -127,7 +127,10 @@ pub struct World {
     agenda: BTreeMap<(i64, u64), Act>,
     planned: u64,
     trace: VecDeque<String>,
+    /// The process's own view of the database.
     pub database: Database,
+    /// An operator's, who works beside the process.
+    pub operator: Database,
     /// `None` while the process is down.
     pub gateway: Option<Gateway>,
     /// Counts the process's lives: what belongs to an earlier one is lost.
@@ -152,6 +155,8 @@ impl World {
         let mut luck = Luck::new(seed);
         let plan = Plan::draw(&mut luck);
         let window_ms = Limits::default().reconcile_window_ms;
+        let database = Database::in_memory().expect("memory needs no file");
+        let operator = database.beside().expect("as above");
         World {
             seed,
             aloud,
@@ -161,7 +166,8 @@ impl World {
             agenda: BTreeMap::new(),
             planned: 0,
             trace: VecDeque::new(),
-            database: Database::in_memory().expect("memory needs no file"),
+            database: database.with_recent_max(plan.recent),
+            operator: operator.with_recent_max(plan.recent),
             gateway: None,
             life: 0,
             token: 1,
@@ -230,7 +236,9 @@ impl World {
         read(self.database.read(|tx| {
             let checked = rest::check(&self.book, &self.meta.events, tx);
             Ok(checked.and_then(|()| self.files.check(tx)))
-        }))?
+        }))??;
+        let damage = read(self.database.damage())?;
+        ensure(damage.is_empty(), || damage.join("; "))
     }
 
     fn act(&mut self, act: Act) -> Check {

@@ -66,8 +66,14 @@ impl Tx<'_> {
         let queues = self.rows("SELECT id FROM queue", &[], |row| row.get(0))?;
         let mut touched = Vec::new();
         for queue in queues {
+            self.file_lane(queue, from)?;
+            self.execute(
+                "UPDATE job SET lane = ?3
+                 WHERE id IN (SELECT job FROM lane WHERE queue = ?1 AND lane = ?2)",
+                params![queue, from, into],
+            )?;
             let moved = self.execute(
-                "UPDATE job SET lane = ?3 WHERE queue = ?1 AND lane = ?2 AND state < 2",
+                "UPDATE lane SET lane = ?3 WHERE queue = ?1 AND lane = ?2",
                 params![queue, from, into],
             )?;
             if moved > 0 {

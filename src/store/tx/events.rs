@@ -10,11 +10,18 @@ impl Tx<'_> {
         conversation: ConversationId,
         now: i64,
     ) -> Result<Option<EventId>> {
-        let inserted = self.execute(
-            "INSERT INTO event(digest, kind, field, type, key, conversation, received_at, body)
-             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(digest) DO NOTHING",
+        let digest = event.digest();
+        if self.seen(&digest)?.is_some() {
+            return Ok(None);
+        }
+        let events = &mut self.unfiled.borrow_mut().events;
+        let id = events.next_id();
+        self.execute(
+            "INSERT INTO event(id, digest, kind, field, type, key, conversation, received_at, body)
+             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             params![
-                event.digest(),
+                id,
+                digest,
                 event.kind as i64,
                 event.field,
                 event.type_,
@@ -24,13 +31,26 @@ impl Tx<'_> {
                 event.body,
             ],
         )?;
-        Ok((inserted == 1).then(|| self.connection.last_insert_rowid()))
+        events.add(self.connection, (digest, id))?;
+        Ok(Some(id))
     }
 
     /// The event with this digest.
     pub fn event_by_digest(&self, digest: &[u8; 16]) -> Result<Option<Event>> {
-        let sql = concat!("SELECT ", event_columns!(), " FROM event WHERE digest = ?1");
-        self.row(sql, params![digest], event)
+        match self.seen(digest)? {
+            Some(id) => self.event(id),
+            None => Ok(None),
+        }
+    }
+
+    fn seen(&self, digest: &[u8; 16]) -> Result<Option<EventId>> {
+        let events = &mut self.unfiled.borrow_mut().events;
+        events.hold(self.connection)?;
+        if let Some((_, id)) = events.first((*digest, EventId::MIN), (*digest, EventId::MAX)) {
+            return Ok(Some(id));
+        }
+        let sql = "SELECT event FROM seen WHERE digest = ?1";
+        self.row(sql, params![digest], |row| row.get(0))
     }
 
     /// One event.

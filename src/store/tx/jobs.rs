@@ -1,5 +1,6 @@
 //! Jobs and lanes.
 
+use super::super::filing::Place;
 use super::*;
 
 impl Tx<'_> {
@@ -14,13 +15,38 @@ impl Tx<'_> {
         priority: Priority,
         now: i64,
     ) -> Result<JobId> {
+        self.append_job(queue, lane, [event, outbox, None], priority, now)
+    }
+
+    /// Adds a job for one of an event, a message and a file, in this order.
+    pub(super) fn append_job(
+        &self,
+        queue: QueueId,
+        lane: ConversationId,
+        [event, outbox, media]: [Option<i64>; 3],
+        priority: Priority,
+        now: i64,
+    ) -> Result<JobId> {
+        let is_first = self.recent_in_lane(queue, lane)?.is_none()
+            && self.filed_in_lane(queue, lane)?.is_none();
+        let jobs = &mut self.unfiled.borrow_mut().jobs;
+        let id = jobs.next_id();
         self.execute(
-            "INSERT INTO job(queue, lane, event, outbox, priority, due) VALUES(?1, ?2, ?3, ?4, ?6,
-               CASE WHEN EXISTS(SELECT 1 FROM job WHERE queue = ?1 AND lane = ?2 AND state < 2)
-                    THEN NULL ELSE ?5 END)",
-            params![queue, lane, event, outbox, now, priority as i64],
+            "INSERT INTO job(id, queue, lane, event, outbox, media, priority, due)
+             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            params![
+                id,
+                queue,
+                lane,
+                event,
+                outbox,
+                media,
+                priority as i64,
+                is_first.then_some(now)
+            ],
         )?;
-        Ok(self.connection.last_insert_rowid())
+        jobs.add(self.connection, (queue, lane, id))?;
+        Ok(id)
     }
 
     /// Jobs of a queue and a priority whose time has come, the longest due first.
@@ -107,6 +133,7 @@ impl Tx<'_> {
             "UPDATE job SET state = ?2, due = NULL, error = ?3 WHERE id = ?1",
             params![job.id, state as i64, error],
         )?;
+        self.leave_lane(job)?;
         self.wake_lane(job.queue, job.lane, now)
     }
 
@@ -119,17 +146,23 @@ impl Tx<'_> {
              WHERE id = ?1",
             params![job.id, job.lane],
         )?;
+        self.execute(
+            "INSERT OR IGNORE INTO lane(queue, lane, job) VALUES(?1, ?2, ?3)",
+            params![job.queue, job.lane, job.id],
+        )?;
         self.settle_lane(job.queue, job.lane, now)
     }
 
     /// Jobs came into a lane otherwise than at its end: its first open job, and
     /// no other, becomes due.
     pub fn settle_lane(&self, queue: QueueId, lane: ConversationId, now: i64) -> Result<()> {
+        self.file_lane(queue, lane)?;
         // `+due` leads the planner past the index of all that is due, whose size
-        // is the number of lanes, to the index of this lane.
+        // is the number of lanes.
         self.execute(
             "UPDATE job SET due = NULL
-             WHERE queue = ?1 AND lane = ?2 AND state < 2 AND +due IS NOT NULL",
+             WHERE id IN (SELECT job FROM lane WHERE queue = ?1 AND lane = ?2)
+               AND +due IS NOT NULL",
             params![queue, lane],
         )?;
         self.wake_lane(queue, lane, now)
@@ -137,12 +170,14 @@ impl Tx<'_> {
 
     /// Makes the first open job of a lane due, unless one of the lane runs.
     fn wake_lane(&self, queue: QueueId, lane: ConversationId, now: i64) -> Result<()> {
+        let Some(first) = self.first_of_lane(queue, lane)? else {
+            return Ok(());
+        };
         self.execute(
-            "UPDATE job SET due = max(?3, not_before)
-             WHERE id = (SELECT min(id) FROM job WHERE queue = ?1 AND lane = ?2 AND state < 2)
-               AND state = 0 AND due IS NULL
-               AND NOT EXISTS(SELECT 1 FROM job WHERE queue = ?1 AND lane = ?2 AND state = 1)",
-            params![queue, lane, now],
+            "UPDATE job SET due = max(?4, not_before)
+             WHERE id = ?3 AND state = 0 AND due IS NULL
+               AND NOT EXISTS(SELECT 1 FROM job WHERE state = 1 AND queue = ?1 AND lane = ?2)",
+            params![queue, lane, first, now],
         )?;
         Ok(())
     }
@@ -152,6 +187,46 @@ impl Tx<'_> {
         let sql = "SELECT count(*) FROM job WHERE state = 1 AND queue = ?1";
         let count: Option<i64> = self.row(sql, params![queue], |row| row.get(0))?;
         Ok(count.unwrap_or(0) as usize)
+    }
+
+    /// The oldest open job of a lane.
+    fn first_of_lane(&self, queue: QueueId, lane: ConversationId) -> Result<Option<JobId>> {
+        let recent = self.recent_in_lane(queue, lane)?;
+        let filed = self.filed_in_lane(queue, lane)?;
+        Ok(filed.into_iter().chain(recent).min())
+    }
+
+    fn recent_in_lane(&self, queue: QueueId, lane: ConversationId) -> Result<Option<JobId>> {
+        let jobs = &mut self.unfiled.borrow_mut().jobs;
+        jobs.hold(self.connection)?;
+        let (from, to) = whole(queue, lane);
+        Ok(jobs.first(from, to).map(|(_, _, id)| id))
+    }
+
+    fn filed_in_lane(&self, queue: QueueId, lane: ConversationId) -> Result<Option<JobId>> {
+        let sql = "SELECT min(job) FROM lane WHERE queue = ?1 AND lane = ?2";
+        let found = self.row(sql, params![queue, lane], |row| row.get(0))?;
+        Ok(found.flatten())
+    }
+
+    fn leave_lane(&self, job: &Job) -> Result<()> {
+        let jobs = &mut self.unfiled.borrow_mut().jobs;
+        jobs.hold(self.connection)?;
+        if !jobs.remove((job.queue, job.lane, job.id)) {
+            self.execute(
+                "DELETE FROM lane WHERE queue = ?1 AND lane = ?2 AND job = ?3",
+                params![job.queue, job.lane, job.id],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// From here on the whole lane is in `lane`.
+    pub(super) fn file_lane(&self, queue: QueueId, lane: ConversationId) -> Result<()> {
+        let jobs = &mut self.unfiled.borrow_mut().jobs;
+        jobs.hold(self.connection)?;
+        let (from, to) = whole(queue, lane);
+        jobs.file(self.connection, from, to)
     }
 
     /// Jobs whose attempt was under way when the last process ended.
@@ -177,7 +252,11 @@ impl Tx<'_> {
     /// Open jobs of a queue, and since when the oldest of them waits: first of
     /// its lane, as the oldest must be.
     pub fn depth(&self, queue: QueueId) -> Result<(i64, Option<i64>)> {
-        let open = "SELECT count(*) FROM job WHERE queue = ?1 AND state < 2";
+        let open = "SELECT (SELECT count(*) FROM lane WHERE queue = ?1) +
+               (SELECT count(*) FROM job
+                WHERE id > (SELECT upto FROM filed WHERE log = 'job') AND queue = ?1 AND state < 2
+                  AND NOT EXISTS(SELECT 1 FROM lane
+                                 WHERE queue = job.queue AND lane = job.lane AND job = job.id))";
         let open = self.row(open, params![queue], |row| row.get(0))?;
         let oldest = "SELECT min(coalesce(
                (SELECT received_at FROM event WHERE id = job.event),
@@ -195,4 +274,9 @@ impl Tx<'_> {
             .row(sql, params![queue], |row| row.get(0))?
             .unwrap_or(0))
     }
+}
+
+/// A lane, from its first place to its last.
+fn whole(queue: QueueId, lane: ConversationId) -> (Place, Place) {
+    ((queue, lane, JobId::MIN), (queue, lane, JobId::MAX))
 }

@@ -39,11 +39,13 @@ impl Tx<'_> {
     /// Adds the job that fetches a file, due at once: nothing is before it in a
     /// lane of its own.
     pub fn push_fetch(&self, queue: QueueId, media: MediaId, now: i64) -> Result<JobId> {
-        self.execute(
-            "INSERT INTO job(queue, lane, media, due) VALUES(?1, -?2, ?2, ?3)",
-            params![queue, media, now],
-        )?;
-        Ok(self.connection.last_insert_rowid())
+        self.append_job(
+            queue,
+            -media,
+            [None, None, Some(media)],
+            Priority::Reply,
+            now,
+        )
     }
 
     /// One file.

@@ -1,0 +1,191 @@
+//! Random work on a database by two processes, one of which dies now and then,
+//! beside a plain model of what must be found.
+
+use super::*;
+use crate::policy::priority::Priority;
+use crate::store::{Database, StoreError, Tx};
+use crate::wire::notification::{Incoming, read};
+use crate::wire::sample::mix;
+use std::collections::BTreeMap;
+
+const QUEUE: QueueId = 1;
+const LANES: u64 = 5;
+const KEYS: u64 = 300;
+const STEPS: u64 = 500;
+
+/// What must be in the store.
+#[derive(Clone, Default)]
+struct Model {
+    events: BTreeMap<u64, EventId>,
+    /// Each job's lane and whether it is open.
+    jobs: BTreeMap<JobId, (ConversationId, bool)>,
+}
+
+impl Model {
+    fn first(&self, lane: ConversationId) -> Option<JobId> {
+        let open = |(_, (of, open)): &(&JobId, &(ConversationId, bool))| *of == lane && *open;
+        self.jobs.iter().find(open).map(|(id, _)| *id)
+    }
+
+    fn any(&self, open: bool, luck: u64) -> Option<JobId> {
+        let all: Vec<JobId> = self
+            .jobs
+            .iter()
+            .filter(|(_, (_, is_open))| *is_open == open)
+            .map(|(id, _)| *id)
+            .collect();
+        (!all.is_empty()).then(|| all[luck as usize % all.len()])
+    }
+}
+
+fn body(key: u64) -> String {
+    format!(
+        r#"{{"entry":[{{"changes":[{{"field":"messages","value":{{"messages":[{{"id":"{key}"}}]}}}}]}}]}}"#
+    )
+}
+
+fn event(body: &str) -> Incoming<'_> {
+    read(body.as_bytes()).unwrap().remove(0)
+}
+
+/// One of the things that happen, done to the store and to the model.
+fn act(tx: &Tx<'_>, model: &mut Model, luck: &mut impl FnMut() -> u64) -> Result<()> {
+    let lane = (luck() % LANES) as ConversationId;
+    match luck() % 10 {
+        0..=3 => {
+            let key = luck() % KEYS;
+            let body = body(key);
+            let stored = tx.insert_event(&event(&body), lane, 0)?;
+            match model.events.get(&key) {
+                Some(known) => assert_eq!(stored, None, "{key} is event {known}"),
+                None => drop(model.events.insert(key, stored.expect("it is new"))),
+            }
+        }
+        4 | 5 => {
+            let id = tx.push_job(QUEUE, lane, None, None, Priority::Reply, 0)?;
+            model.jobs.insert(id, (lane, true));
+        }
+        6 | 7 => {
+            if let Some(id) = model.any(true, luck()) {
+                let job = tx.job(id)?.expect("it is in the model");
+                tx.end_job(&job, JobState::Done, None, 0)?;
+                model.jobs.insert(id, (job.lane, false));
+            }
+        }
+        8 => {
+            if let Some(id) = model.any(false, luck()) {
+                let job = tx.job(id)?.expect("it is in the model");
+                tx.reopen_job(&Job { lane, ..job }, 0)?;
+                model.jobs.insert(id, (lane, true));
+            }
+        }
+        _ => {
+            let into = (luck() % LANES) as ConversationId;
+            if into != lane {
+                for queue in tx.merge_conversation(lane, into, 0)? {
+                    tx.settle_lane(queue, into, 0)?;
+                }
+                let moved = |(of, open): &(ConversationId, bool)| *of == lane && *open;
+                let jobs = model.jobs.values_mut();
+                jobs.filter(|job| moved(job)).for_each(|job| job.0 = into);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn compare(tx: &Tx<'_>, model: &Model) {
+    let open = model.jobs.values().filter(|(_, open)| *open).count();
+    assert_eq!(tx.depth(QUEUE).unwrap().0, open as i64);
+    let lanes = 0..LANES as ConversationId;
+    let mut expected: Vec<JobId> = lanes.filter_map(|lane| model.first(lane)).collect();
+    expected.sort_unstable();
+    let due = tx.due_jobs(QUEUE, Priority::Reply, 0, 100).unwrap();
+    let mut due: Vec<JobId> = due.into_iter().map(|job| job.id).collect();
+    due.sort_unstable();
+    assert_eq!(
+        due, expected,
+        "the first of each lane, and no other, is due"
+    );
+}
+
+/// Plays one world in which at most `recent` rows of each log are in memory.
+fn check(seed: u64, recent: usize) {
+    let mut state = seed;
+    let mut luck = move || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        mix(state)
+    };
+    let another = |database: &Database| database.beside().unwrap().with_recent_max(recent);
+    let mut service = Database::in_memory().unwrap().with_recent_max(recent);
+    let mut visitor = another(&service);
+    let made = service.commit(|tx| tx.queue(QueueKind::Deliver, "q"));
+    assert_eq!(made.unwrap(), QUEUE);
+    let mut model = Model::default();
+    for _ in 0..STEPS {
+        match luck() % 60 {
+            0 => service = another(&visitor),
+            1 => std::mem::swap(&mut service, &mut visitor),
+            _ => {}
+        }
+        let (mut after, undone) = (model.clone(), luck().is_multiple_of(20));
+        let outcome = service.commit(|tx| {
+            for _ in 0..1 + luck() % 4 {
+                act(tx, &mut after, &mut luck)?;
+            }
+            match undone {
+                true => Err(StoreError::Full),
+                false => Ok(()),
+            }
+        });
+        if undone {
+            assert!(matches!(outcome, Err(StoreError::Full)));
+        } else {
+            outcome.unwrap();
+            model = after;
+        }
+        compare(&service.tx(), &model);
+    }
+    assert_eq!(service.damage().unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_filed_and_what_is_not_are_the_whole() {
+    for seed in 0..4 {
+        for recent in [0, 2, 10, 10_000] {
+            check(seed, recent);
+        }
+    }
+}
+
+#[test]
+fn what_is_in_memory_has_a_limit_and_so_has_what_a_start_must_file() {
+    let most = 50;
+    let mut database = Database::in_memory().unwrap().with_recent_max(most);
+    let bodies: Vec<String> = (0..5_000).map(body).collect();
+    for some in bodies.chunks(7) {
+        let step = |tx: &Tx<'_>| {
+            for body in some {
+                tx.insert_event(&event(body), 1, 0)?;
+                let job = tx.push_job(QUEUE, 1, None, None, Priority::Reply, 0)?;
+                // Most jobs end at once; one in ten waits.
+                if job % 10 > 0 {
+                    let job = tx.job(job)?.expect("just made");
+                    tx.end_job(&job, JobState::Done, None, 0)?;
+                }
+            }
+            Ok(())
+        };
+        database.commit(step).unwrap();
+        let unfiled = database.unfiled.borrow();
+        in_limits(&unfiled.events);
+        in_limits(&unfiled.jobs);
+    }
+}
+
+fn in_limits<R: Row>(recent: &Recent<R>) {
+    let (rows, behind) = (recent.rows.len(), recent.newest - recent.filed);
+    assert!(rows <= recent.most + 1, "{rows} {} in memory", R::LOG);
+    let most = (BEHIND_MAX + 1) * recent.most;
+    assert!(behind <= most as i64, "{behind} {} to be filed", R::LOG);
+}
