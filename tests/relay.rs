@@ -381,7 +381,7 @@ fn other_calls_of_a_number_and_its_account_are_passed_on() {
     let (status, answer) = api.json("DELETE", &number("/block_users"), users);
     assert_eq!(status, 200);
     assert_eq!(
-        answer["block_users"]["removed_users"][0]["user"], "1",
+        answer["block_users"]["removed_users"][0]["input"], "1",
         "a DELETE has a body too"
     );
     let template = r#"{"name":"a","language":"en_US","category":"UTILITY"}"#;

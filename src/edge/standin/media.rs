@@ -1,6 +1,7 @@
 //! Files at the stand-in: uploaded as a form, looked up by id, fetched where the look-up says, and
 //! gone after a while, as at Meta's. Reading a form and judging it is pure.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use ring::digest;
 use serde_json::{Value, json};
 
 use super::graph::GraphError;
+use super::serve::parameter;
 
 /// So many files are remembered; from then on Graph is "overloaded".
 const FILES_MAX: usize = 1_000;
@@ -135,19 +137,25 @@ impl Files {
 /// An upload that is in order: the file's type and content.
 pub(super) fn check<'b>(
     content_type: &str,
+    query: &str,
     body: &'b [u8],
 ) -> Result<(String, &'b [u8]), GraphError> {
     let parts = parts(content_type, body)
         .ok_or_else(|| invalid("The body is not a form in parts (multipart/form-data)"))?;
     let part = |name: &str| parts.iter().find(|part| part.name == name);
     let text = |name: &str| part(name).map(|part| String::from_utf8_lossy(part.value));
-    if text("messaging_product").as_deref() != Some("whatsapp") {
+    // Graph takes a parameter from the query too; whatsapp-api-js has this one there, and leaves the
+    // type to the file.
+    let product = text("messaging_product").map(Cow::into_owned);
+    let product = product.or_else(|| parameter(query, "messaging_product"));
+    if product.as_deref() != Some("whatsapp") {
         return Err(required("messaging_product"));
     }
     let file = part("file").ok_or_else(|| required("file"))?;
-    let type_ = text("type").ok_or_else(|| required("type"))?;
+    let type_ = text("type").unwrap_or_default();
     // Of the two the file's own counts; programs write the kind into the other at times.
     let named = match file.mime.as_str() {
+        "" | "application/octet-stream" if type_.is_empty() => return Err(required("type")),
         "" | "application/octet-stream" => type_.as_ref(),
         mime => mime,
     };
@@ -265,8 +273,11 @@ mod tests {
     #[test]
     fn an_upload_has_what_meta_asks_for() {
         let good = form(&[PRODUCT, KIND, FILE]);
-        let (mime, bytes) = check(TYPE, &good).map_err(drop).unwrap();
+        let (mime, bytes) = check(TYPE, "", &good).map_err(drop).unwrap();
         assert_eq!((mime.as_str(), bytes), ("image/png", &b"bytes"[..]));
+        let short = form(&[FILE]);
+        assert!(check(TYPE, "messaging_product=whatsapp", &short).is_ok());
+        let unnamed = ("name=\"file\"; filename=\"a.png\"", "bytes");
         let exe = (
             "name=\"file\"; filename=\"a\"\r\nContent-Type: application/x-msdownload",
             "bytes",
@@ -284,7 +295,7 @@ mod tests {
                 100,
             ),
             (form(&[PRODUCT, KIND]), 100),
-            (form(&[PRODUCT, FILE]), 100),
+            (form(&[PRODUCT, unnamed]), 100),
             (form(&[PRODUCT, KIND, exe]), 100),
             (form(&[PRODUCT, KIND, empty]), 100),
             (form(&[PRODUCT, KIND, big]), 131_053),
@@ -292,10 +303,10 @@ mod tests {
             (b"{}".to_vec(), 100),
         ];
         for (body, code) in rows {
-            let error = check(TYPE, &body).map(drop).unwrap_err();
+            let error = check(TYPE, "", &body).map(drop).unwrap_err();
             assert_eq!((error.http, error.code), (400, code), "{error:?}");
         }
-        assert!(check("application/json", &form(&[PRODUCT, KIND, FILE])).is_err());
+        assert!(check("application/json", "", &form(&[PRODUCT, KIND, FILE])).is_err());
     }
 
     #[test]

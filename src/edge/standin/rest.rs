@@ -68,8 +68,10 @@ impl Inner {
                     "POST" => "added_users",
                     _ => "removed_users",
                 };
+                let users = body["block_users"].as_array().into_iter().flatten();
+                let users: Vec<Value> = users.map(blocked).collect();
                 Ok(ok(&json!({"messaging_product": "whatsapp",
-                    "block_users": {key: body["block_users"]}})))
+                    "block_users": {key: users}})))
             }
             ("GET", "block_users") => self.number(id).map(|_| ok(&json!({"data": []}))),
             _ => Err(unknown()),
@@ -113,7 +115,7 @@ impl Inner {
 
     fn upload(&self, number: &Number, request: &Request) -> Result<Reply, GraphError> {
         let content_type = request.header("content-type").unwrap_or_default();
-        let (mime, bytes) = media::check(content_type, &request.body)?;
+        let (mime, bytes) = media::check(content_type, &request.query, &request.body)?;
         let id = self.state().files.keep(&number.id, &mime, bytes.to_vec())?;
         Ok(ok(&json!({"id": id})))
     }
@@ -212,6 +214,19 @@ impl Inner {
         };
         Ok(ok(&json!({"data": data})))
     }
+}
+
+/// A user who was blocked, as the answer names them: as the caller did, and by their ids.
+fn blocked(user: &Value) -> Value {
+    let mut blocked = json!({});
+    let names = [("user", "wa_id"), ("user_id", "user_id")];
+    for (name, key) in names {
+        if let Some(id) = user[name].as_str() {
+            blocked["input"] = json!(id);
+            blocked[key] = json!(id);
+        }
+    }
+    blocked
 }
 
 fn success() -> Reply {
