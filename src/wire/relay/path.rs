@@ -23,14 +23,17 @@ pub enum BadPath {
     Malformed,
 }
 
-/// What follows the version in a path: its parts, decoded, each of which may
+/// What follows the version in a path, or all of one that begins with an id: its parts, decoded, each of which may
 /// be written as it is into a path of ours. A final slash means nothing.
 pub fn parts(path: &str) -> Result<Vec<String>, BadPath> {
     let rest = path.strip_prefix('/').ok_or(BadPath::NoVersion)?;
-    let (version, rest) = rest.split_once('/').unwrap_or((rest, ""));
-    if !is_version(version) {
-        return Err(BadPath::NoVersion);
-    }
+    let (first, after) = rest.split_once('/').unwrap_or((rest, ""));
+    // Graph takes a path without a version, and whatsapp-api-js has some: they begin with an id.
+    let rest = match first {
+        version if is_version(version) => after,
+        id if is_id(id) => rest,
+        _ => return Err(BadPath::NoVersion),
+    };
     let rest = rest.strip_suffix('/').unwrap_or(rest);
     let parts: Vec<String> = rest
         .split('/')
@@ -208,6 +211,11 @@ mod tests {
     fn a_path_is_read_part_by_part() {
         check("/v26.0/106540300000001/media", "106540300000001 media");
         check("/v1.99/106540300000001/", "106540300000001");
+        check(
+            "/106540300000001/block_users",
+            "106540300000001 block_users",
+        );
+        check("/1065/block_users", "NoVersion");
         check("/v26.0/%31%30/%6dedia", "10 media");
         check(
             "/v26.0/upload:MTphdHRh=?",
