@@ -81,7 +81,15 @@ impl Stage {
 
     /// Plays these kinds of message with a program, and gives what it said of each.
     fn play(&self, program: &str, kinds: &[&str], key: &str) -> Vec<Value> {
-        let settings = [("API", self.api.as_str()), ("API_KEY", key)];
+        let file = self.place.folder.path().join("cup.jpg");
+        if !file.exists() {
+            std::fs::write(&file, picture()).unwrap();
+        }
+        let settings = [
+            ("API", self.api.as_str()),
+            ("API_KEY", key),
+            ("FILE", file.to_str().unwrap()),
+        ];
         Program::start(program, kinds, &settings).finish()
     }
 }
@@ -233,6 +241,66 @@ fn whatsapp_api_js_sends() {
 #[test]
 fn kapso_sends() {
     check_sends("kapso_sends.mjs", &["read", "typing"]);
+}
+
+/// Bytes of all values and as many as a photograph has: more than fit into any buffer.
+fn picture() -> Vec<u8> {
+    let bytes = (0..300_000).flat_map(|n| sample::mix(n).to_le_bytes());
+    [0xff, 0xd8, 0xff].into_iter().chain(bytes).collect()
+}
+
+/// A file goes up, out, down again unharmed, and away.
+fn check_files(program: &str) {
+    if !is_installed() {
+        return;
+    }
+    let stage = Stage::new(&[]);
+    let facts = stage.play(program, &["file"], KEY);
+    let accepted = stage.standin.accepted().remove(0);
+    let id = &accepted.body["image"]["id"];
+    let gave = json!({"id": id, "sent": accepted.wamid, "same": true, "deleted": true});
+    assert_eq!(facts, [json!({"kind": "file", "gave": gave})]);
+}
+
+#[test]
+fn pywa_sends_and_fetches_files() {
+    check_files("pywa_sends.py");
+}
+
+#[test]
+fn heyoo_sends_and_fetches_files() {
+    check_files("heyoo_sends.py");
+}
+
+#[test]
+fn whatsapp_api_js_sends_and_fetches_files() {
+    check_files("whatsapp-api-js_sends.mjs");
+}
+
+#[test]
+fn kapso_sends_and_fetches_files() {
+    check_files("kapso_sends.mjs");
+}
+
+/// Calls that are no messages: what Graph says, and that it knows no such file, reaches the library.
+#[test]
+fn other_calls_are_passed_on_for_each_library() {
+    if !is_installed() {
+        return;
+    }
+    let stage = Stage::new(&[]);
+    for (program, kinds) in [
+        ("pywa_sends.py", &["no file", "block"][..]),
+        ("whatsapp-api-js_sends.mjs", &["no file", "block"]),
+        ("kapso_sends.mjs", &["no file"]),
+    ] {
+        let facts = stage.play(program, kinds, KEY);
+        let expected = [
+            json!({"kind": "no file", "code": 100}),
+            json!({"kind": "block", "gave": 1}),
+        ];
+        assert_eq!(facts, expected[..kinds.len()], "{program}");
+    }
 }
 
 /// When Graph takes longer than `API_WAIT` the library gets our id, in a form it can read, and the

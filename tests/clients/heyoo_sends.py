@@ -1,6 +1,7 @@
 """Sends with heyoo."""
 
 import os
+from pathlib import Path
 
 from heyoo import WhatsApp
 
@@ -24,6 +25,16 @@ def id_of(answer):
 
 def reply(key):
     return {"type": "reply", "reply": {"id": key, "title": key.capitalize()}}
+
+
+def file():
+    path = os.environ["FILE"]
+    media = messenger.upload_media(path)["id"]
+    sent = id_of(messenger.send_image(media, CUSTOMER, link=False))
+    fetched = messenger.download_media(messenger.query_media_url(media), "image/jpeg", path + "-fetched")
+    same = Path(fetched).read_bytes() == Path(path).read_bytes()
+    deleted = messenger.delete_media(media)["success"]
+    return {"id": media, "sent": sent, "same": same, "deleted": deleted}
 
 
 play(
@@ -67,6 +78,7 @@ play(
             messenger.send_contacts([{"name": {"formatted_name": "Robin Sample", "first_name": "Robin"}}], CUSTOMER)
         ),
         "read": lambda: messenger.mark_as_read(EARLIER)["success"],
+        "file": file,
         "nowhere": lambda: id_of(messenger.send_location("91", "0", None, None, CUSTOMER)),
     },
     lambda error: error.args[0] if isinstance(error, Refused) else None,

@@ -1,15 +1,27 @@
 // Sends with @kapso/whatsapp-cloud-api.
 
+import { readFile } from "node:fs/promises";
 import { GraphApiError, WhatsAppClient } from "@kapso/whatsapp-cloud-api";
 import { CUSTOMER, EARLIER, KEY, NUMBER, play } from "./client.mjs";
 
 const client = new WhatsAppClient({ baseUrl: process.env.API, accessToken: KEY });
 
-const { messages } = client;
+const { media, messages } = client;
 const common = { phoneNumberId: NUMBER, to: CUSTOMER };
 
 async function sent(answer) {
   return (await answer).messages[0].id;
+}
+
+async function file() {
+  const content = await readFile(process.env.FILE);
+  const type = "image/jpeg";
+  const upload = { phoneNumberId: NUMBER, type, file: new Blob([content], { type }), fileName: "cup.jpg" };
+  const { id } = await media.upload(upload);
+  const sentId = await sent(messages.sendImage({ ...common, image: { id } }));
+  const fetched = await media.download({ mediaId: id, auth: "always" });
+  const { success: deleted } = await media.delete({ mediaId: id });
+  return { id, sent: sentId, same: content.equals(Buffer.from(fetched)), deleted };
 }
 
 await play(
@@ -80,6 +92,8 @@ await play(
     read: async () => (await messages.markRead({ phoneNumberId: NUMBER, messageId: EARLIER })).success,
     typing: async () =>
       (await messages.markRead({ phoneNumberId: NUMBER, messageId: EARLIER, typingIndicator: { type: "text" } })).success,
+    file,
+    "no file": async () => (await media.get({ mediaId: "1234567" })).url,
     nowhere: () => sent(messages.sendLocation({ ...common, location: { latitude: 91, longitude: 0 } })),
   },
   (error) => (error instanceof GraphApiError ? error.code : undefined),

@@ -1,6 +1,7 @@
 """Sends with pywa."""
 
 import os
+from pathlib import Path
 
 import httpx
 from pywa import WhatsApp
@@ -17,6 +18,15 @@ session.base_url = os.environ["API"] + "/v23.0"
 
 def question(buttons):
     return wa.send_message(CUSTOMER, "Tea or coffee?", buttons=buttons).id
+
+
+def file():
+    path = Path(os.environ["FILE"])
+    media = wa.upload_media(path, mime_type="image/jpeg")
+    sent = wa.send_image(CUSTOMER, media.id).id
+    same = wa.get_media_bytes(wa.get_media_url(media.id).url) == path.read_bytes()
+    deleted = wa.delete_media(media.id).success
+    return {"id": media.id, "sent": sent, "same": same, "deleted": deleted}
 
 
 play(
@@ -43,6 +53,9 @@ play(
         ).id,
         "read": lambda: wa.mark_message_as_read(EARLIER).success,
         "typing": lambda: wa.indicate_typing(EARLIER).success,
+        "file": file,
+        "no file": lambda: wa.get_media_url("1234567").url,
+        "block": lambda: len(wa.block_users([CUSTOMER]).added_users),
         "nowhere": lambda: wa.send_location(CUSTOMER, 91, 0).id,
     },
     lambda error: error.code if isinstance(error, WhatsAppError) else None,

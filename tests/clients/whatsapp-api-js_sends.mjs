@@ -1,5 +1,6 @@
 // Sends with whatsapp-api-js.
 
+import { readFile } from "node:fs/promises";
 import { WhatsAppAPI } from "whatsapp-api-js";
 import {
   ActionButtons,
@@ -45,6 +46,18 @@ async function send(message, context) {
 
 const question = (action) => send(new Interactive(action, new Body("Tea or coffee?")));
 
+async function file() {
+  const content = await readFile(process.env.FILE);
+  const form = new FormData();
+  form.set("file", new Blob([content], { type: "image/jpeg" }), "cup.jpg");
+  const { id } = accepted(await whatsapp.uploadMedia(NUMBER, form));
+  const sent = await send(new Image(id, true));
+  const { url } = accepted(await whatsapp.retrieveMedia(id, NUMBER));
+  const fetched = await (await whatsapp.fetchMedia(url)).arrayBuffer();
+  const { success: deleted } = accepted(await whatsapp.deleteMedia(id));
+  return { id, sent, same: content.equals(Buffer.from(fetched)), deleted };
+}
+
 await play(
   {
     text: () => send(new Text("Grüße ☕", true)),
@@ -62,6 +75,9 @@ await play(
     contacts: () => send(new Contacts([new Name("Robin Sample", "Robin"), new Phone("+15550107009", "WORK")])),
     read: async () => accepted(await whatsapp.markAsRead(NUMBER, EARLIER)).success,
     typing: async () => accepted(await whatsapp.markAsRead(NUMBER, EARLIER, "text")).success,
+    file,
+    "no file": async () => accepted(await whatsapp.retrieveMedia("1234567")).url,
+    block: async () => accepted(await whatsapp.blockUser(NUMBER, { phone: CUSTOMER })).block_users.added_users.length,
     nowhere: () => send(new Location(0, 91)),
   },
   (error) => (error instanceof Refused ? error.cause.code : undefined),
