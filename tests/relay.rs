@@ -968,3 +968,19 @@ fn certificates_that_cannot_be_used_are_told_at_the_start() {
         }
     }
 }
+
+#[test]
+fn a_connection_that_asks_again_as_soon_as_it_is_answered_is_served() {
+    let graph = standin();
+    let api = Api::start(&graph.url(), &[]);
+    let stream = TcpStream::connect(api.address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut wire = Wire(BufReader::new(stream));
+    for _ in 0..200 {
+        wire.send(format!(
+            "GET /v23.0/{NUMBER}?fields=id HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {KEY}\r\n\r\n"
+        ));
+        let answer = wire.answer().expect("an answer");
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+}

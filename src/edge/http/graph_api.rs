@@ -77,7 +77,8 @@ impl GraphApi {
     }
 
     /// Answers one request, now or when Graph has answered.
-    pub fn handle(&self, taken: Taken) {
+    pub fn handle(&self, mut taken: Taken) {
+        taken.turn.settle();
         let url = taken.request.url().to_owned();
         let (path, query) = url.split_once('?').unwrap_or((&url, ""));
         let route = route(path);

@@ -349,6 +349,9 @@ impl Connections {
     }
 }
 
+/// Noting an answer takes microseconds, and longer only on a busy machine.
+const SETTLE_MS: usize = 50;
+
 /// A request's place among those of its connection; given back when dropped,
 /// which must be after the answer.
 pub struct Turn {
@@ -360,6 +363,24 @@ impl Turn {
     /// Whether answering blocks on no earlier request.
     pub fn is_first(&self) -> bool {
         self.first
+    }
+
+    /// Waits a moment for the request before it to be given back. A client
+    /// that has just read an answer may ask again before we have noted that
+    /// the answer is out; only one that does not wait for answers is behind.
+    pub fn settle(&mut self) {
+        let Some((connections, address)) = self.connection.as_ref().filter(|_| !self.first) else {
+            return;
+        };
+        for _ in 0..SETTLE_MS {
+            let open = connections.0.lock().unwrap_or_else(|e| e.into_inner());
+            self.first = open.get(address) == Some(&1);
+            drop(open);
+            if self.first {
+                return;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 }
 
