@@ -12,6 +12,7 @@
 //! * [`fetch`]: what becomes of a customer's file that is fetched
 //! * [`ladder`]: what a status does to a message's state
 //! * [`password`]: whether a password is the operator's
+//! * [`window`]: whether anything but a template may be sent
 
 pub mod breaker;
 pub mod codes;
@@ -24,3 +25,4 @@ pub mod retry;
 pub mod share;
 pub mod throttle;
 pub mod verdict;
+pub mod window;

@@ -12,6 +12,7 @@ use std::borrow::Cow;
 
 mod element;
 mod envelope;
+mod opening;
 mod people;
 #[cfg(test)]
 mod tests;
@@ -81,6 +82,17 @@ pub struct StatusFacts {
     pub of_participant: bool,
     /// The first error's code, for `failed`.
     pub error_code: Option<i64>,
+    /// When the free entry point ends that the message was in, in Unix seconds.
+    pub free_until: Option<i64>,
+}
+
+/// A person did something that opens the customer service window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// When, in Unix seconds, as Meta says.
+    pub at: Option<i64>,
+    /// They came by an ad or a button on a page.
+    pub from_ad: bool,
 }
 
 /// One event, ready to be stored.
@@ -105,6 +117,8 @@ pub struct Incoming<'a> {
     pub id: Option<String>,
     /// Set for a status of a message (not of a payment or a call).
     pub status: Option<StatusFacts>,
+    /// Set when it opens the customer service window.
+    pub opening: Option<Opening>,
     /// The envelope narrowed to this event.
     pub body: Cow<'a, str>,
 }
@@ -167,6 +181,7 @@ fn whole(body: &str) -> Incoming<'_> {
         party: Party::Account(String::new()),
         id: None,
         status: None,
+        opening: None,
         body: Cow::Borrowed(body),
     }
 }

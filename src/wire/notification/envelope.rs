@@ -3,7 +3,9 @@
 
 use super::super::raw::{self, Cursor, Edit, Member};
 use super::people::{self, Ids};
-use super::{EVENTS_MAX, Incoming, Kind, Party, SPLIT_BYTES_MAX, element, other_key, whole};
+use super::{
+    EVENTS_MAX, Incoming, Kind, Party, SPLIT_BYTES_MAX, element, opening, other_key, whole,
+};
 use std::borrow::Cow;
 
 pub(super) struct Envelope<'a> {
@@ -52,6 +54,8 @@ struct Element<'a> {
     /// The contact with one of these ids.
     contact: Option<usize>,
     takes_orphans: bool,
+    /// The business did it, not the user.
+    is_ours: bool,
 }
 
 struct Contact<'a> {
@@ -250,6 +254,7 @@ impl<'a> Change<'a> {
                 .unwrap_or_else(|| Party::Account(waba.to_owned())),
             id: None,
             status: None,
+            opening: None,
             body,
         }
     }
@@ -298,6 +303,7 @@ impl<'a> Value<'a> {
     fn match_contacts(&mut self, own: &str) {
         for element in &mut self.elements {
             element.ids = Ids::of_element(element.kind, &element.members, own);
+            element.is_ours = people::is_from_us(&element.members, own);
         }
         let elements: Vec<_> = self.elements.iter().map(|e| &e.ids).collect();
         let contacts: Vec<_> = self.contacts.iter().map(|c| &c.ids).collect();
@@ -357,6 +363,7 @@ impl<'a> Value<'a> {
         Incoming {
             kind,
             key: element::key(kind, &type_, &field, waba, text, members),
+            opening: opening::of(kind, &type_, &field, element.is_ours, members),
             type_,
             field,
             number: self.number.clone().into_owned(),
@@ -429,6 +436,7 @@ impl<'a> Element<'a> {
             ids: Ids::default(),
             contact: None,
             takes_orphans: false,
+            is_ours: false,
         }
     }
 }

@@ -166,7 +166,7 @@ fn normal(id: Cow<'_, str>) -> Cow<'_, str> {
 
 /// The business wrote or called: in coexistence its own messages come back, and
 /// its calls are reported. The user is at the other end.
-fn is_from_us(members: &[Member<'_>], own: &str) -> bool {
+pub(super) fn is_from_us(members: &[Member<'_>], own: &str) -> bool {
     let from = || raw::get_text(members, "from").map(normal);
     raw::text_is(members, "direction", "BUSINESS_INITIATED")
         || !own.is_empty() && from().is_some_and(|from| from == own)

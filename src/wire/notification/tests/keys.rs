@@ -132,6 +132,7 @@ fn a_status_says_what_the_ladder_needs() {
             opaque: opaque.map(Into::into),
             of_participant,
             error_code,
+            free_until: None,
         })
     };
     let rows = [
