@@ -351,7 +351,7 @@ fn rows_have_the_promised_keys() {
     assert_eq!(inbox[0]["state"], "done");
     assert_eq!(inbox[0]["conversation"], "106540300000001/15550107001");
     let outbox = setup.json(&["outbox", "list", "--json"]);
-    let expected = "id number to type state wamid attempts error created_at resent";
+    let expected = "id number to type state wamid sent_as attempts error created_at resent";
     assert_eq!(keys(&outbox[0]), expected);
     assert!(is_rfc3339(&outbox[0]["created_at"]));
     assert_eq!(

@@ -33,6 +33,7 @@ const SECRETS: [(&str, &str); 5] = [
 
 fn message(n: u64, kind: &str, text: &str) -> String {
     let sample = Sample {
+        timestamp: now_s(),
         from: CUSTOMER,
         user_id: Some(BSUID),
         name: NAME,

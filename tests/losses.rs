@@ -292,7 +292,7 @@ fn notification(number: usize, customer: usize, message: usize) -> String {
         from: &from,
         text: &words(number, customer, message),
         id: &sample::wamid(n as u64, &from),
-        timestamp: 1_790_000_000 + n as i64,
+        timestamp: now_s(),
         ..Sample::default()
     };
     sample::notification("text", &sample).unwrap()

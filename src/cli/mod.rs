@@ -11,6 +11,7 @@ mod send;
 mod serve;
 mod simulate;
 mod status;
+mod window;
 
 use crate::config::{Problem, Sources};
 use crate::store::{Access, Database, StoreError};
@@ -69,6 +70,12 @@ const COMMANDS: &[Command] = &[
         summary: "messages that go out: list, show, retry, hold, cancel",
         help: || outbox::HELP.into(),
         run: outbox::run,
+    },
+    Command {
+        name: "window",
+        summary: "how long anything but a template may be sent to a person",
+        help: || window::HELP.into(),
+        run: window::run,
     },
     Command {
         name: "status",

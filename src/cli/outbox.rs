@@ -31,8 +31,9 @@ unknown), the oldest first.
 States: queued sending unknown accepted sent delivered read failed held cancelled.
 unknown: Graph's answer was lost; a status will tell, or it is sent again (ON_UNKNOWN).
 
---json prints one JSON object a line, with: id number to type state wamid attempts error
-created_at resent. resent: how often it was sent again although it may have gone out. It works beside the running service.
+--json prints one JSON object a line, with: id number to type state wamid sent_as attempts error
+created_at resent. sent_as: template, where WINDOW_TEMPLATE took the message's place. resent: how
+often it was sent again although it may have gone out. It works beside the running service.
 ";
 
 pub fn run(mut parser: Parser) -> Outcome {
@@ -197,6 +198,7 @@ fn json(row: &OutboxRow) -> Value {
         "type": message.type_,
         "state": message.state.as_str(),
         "wamid": message.wamid,
+        "sent_as": message.substitute.as_ref().map(|_| "template"),
         "attempts": row.attempts,
         "error": error(row),
         "created_at": clock::rfc3339(message.created_at),
@@ -212,8 +214,10 @@ fn with_body(row: &OutboxRow) -> String {
     let body = message.body.replace(['\n', '\r'], " ");
     let changed_at = clock::rfc3339(message.changed_at);
     let event = Value::from(message.cause);
+    // One of ours, on one line.
+    let substitute = message.substitute.as_deref().unwrap_or("null");
     line.push_str(&format!(
-        ",\"changed_at\":\"{changed_at}\",\"event\":{event},\"body\":{body}}}\n"
+        ",\"changed_at\":\"{changed_at}\",\"event\":{event},\"body\":{body},\"substitute\":{substitute}}}\n"
     ));
     line
 }
@@ -260,5 +264,11 @@ fn people(row: &OutboxRow) -> String {
     );
     let body = output::inert_json(message.body.trim_end());
     text.push_str(&format!("\n{body}\n"));
+    if let Some(substitute) = &message.substitute {
+        let substitute = output::inert_json(substitute);
+        text.push_str(&format!(
+            "\nafter the 24 hours, in its place:\n{substitute}\n"
+        ));
+    }
     text
 }

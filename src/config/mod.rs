@@ -14,6 +14,7 @@ pub use sources::Sources;
 use crate::policy::pacing::Rate;
 use crate::wire::media::Kinds;
 use crate::wire::signature::{HubKeys, StandardKey};
+use crate::wire::substitute::Substitute;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -220,6 +221,9 @@ pub struct Limits {
     pub send_age_max_ms: i64,
     /// Which files are fetched; none when there is nowhere to put them.
     pub media_kinds: Kinds,
+    /// What goes out in the place of a message that the customer service window
+    /// does not allow any more.
+    pub window_template: Option<Substitute>,
     /// How long a probe of a closed queue may take before the next one.
     pub probe_timeout_ms: i64,
 }
@@ -314,6 +318,7 @@ pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
             delivery_age_max_ms: reader.seconds("FORWARD_MAX_AGE").as_millis() as i64,
             send_age_max_ms: reader.seconds("SEND_MAX_AGE").as_millis() as i64,
             media_kinds,
+            window_template: reader.window_template(),
             probe_timeout_ms: timeout.as_millis() as i64 + 30_000,
         },
         send_concurrency: reader.number("SEND_CONCURRENCY", 1, 1_024) as usize,
@@ -638,6 +643,20 @@ impl Reader<'_> {
             other => {
                 self.problem(format!("ON_UNKNOWN={other} is neither resend nor hold"));
                 OnUnknown::Hold
+            }
+        }
+    }
+
+    fn window_template(&mut self) -> Option<Substitute> {
+        let setting = self.value("WINDOW_TEMPLATE");
+        if setting.is_empty() {
+            return None;
+        }
+        match Substitute::parse(&setting) {
+            Ok(substitute) => Some(substitute),
+            Err(mend) => {
+                self.problem(format!("WINDOW_TEMPLATE={setting}: {mend}"));
+                None
             }
         }
     }

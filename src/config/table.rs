@@ -199,6 +199,14 @@ pub const SETTINGS: &[Setting] = &[
         ),
     ),
     under(
+        SENDING,
+        setting(
+            "WINDOW_TEMPLATE",
+            "",
+            "A template that goes out when more than 24 hours have passed since a person wrote: NAME/LANGUAGE, or NAME/LANGUAGE/text when its one gap takes the message's text. Without it such messages fail with 131047.",
+        ),
+    ),
+    under(
         API,
         secret(
             "API_KEY",

@@ -3,6 +3,7 @@
 use super::Gateway;
 use super::fetch::Fetching;
 use super::halts::covers;
+use super::window::Admission;
 use crate::config::OnUnknown;
 use crate::policy::ladder::SendState;
 use crate::policy::pacing::{self, Rate};
@@ -383,6 +384,18 @@ impl Gateway {
         if now - message.created_at > self.limits.send_age_max_ms {
             return end(SendState::Failed, "could not be sent within SEND_MAX_AGE");
         }
+        let mut substitute = message.substitute.clone();
+        // What may have gone out goes out again as it was.
+        if !message.uncertain || substitute.is_none() {
+            substitute = match self.admit(tx, now, job.lane, &message.type_, &message.body)? {
+                Admission::AsItIs => None,
+                Admission::As(template) => Some(template),
+                Admission::Refused(fault) => {
+                    tx.set_message_state(outbox, SendState::Failed, Some(&fault), now)?;
+                    return give_up(tx, now, job, &fault.text);
+                }
+            };
+        }
         let now_us = now * 1_000;
         let mark = outgoing::is_mark(&message.type_);
         let pair = match mark {
@@ -410,9 +423,15 @@ impl Gateway {
         if message.uncertain {
             tx.count_resent(outbox)?;
         }
+        if substitute != message.substitute {
+            tx.set_substitute(outbox, substitute.as_deref())?;
+        }
         let body = match mark {
             true => message.body,
-            false => outgoing::marked(&message.body, &self.mark(outbox)),
+            false => outgoing::marked(
+                substitute.as_ref().unwrap_or(&message.body),
+                &self.mark(outbox),
+            ),
         };
         Ok(Started::Work(Work::Send(Sending {
             job: job.id,

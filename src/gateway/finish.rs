@@ -4,6 +4,7 @@ mod slow;
 
 use super::Gateway;
 use super::receive::{early_statuses, status_fault};
+use super::window::Admission;
 use crate::policy::breaker::Breaker;
 use crate::policy::ladder::{self, SendState};
 use crate::policy::priority::Priority;
@@ -165,7 +166,8 @@ impl Gateway {
         Ok(())
     }
 
-    /// Puts a message in the outbox and in its lane.
+    /// Puts a message in the outbox and in its lane, or says there at once why it
+    /// cannot go out.
     /// `known` is its priority where that is decided; else whether its customer
     /// waits decides.
     pub fn queue_message(
@@ -183,12 +185,27 @@ impl Gateway {
                 waiting.priority(now, message.type_ == "template")
             }
         };
-        if priority == Priority::Reply && !outgoing::is_mark(&message.type_) {
+        // A template is put in its place at the attempt: the person may have written
+        // again by then.
+        let admission = self.admit(tx, now, message.conversation, &message.type_, &message.body)?;
+        let fault = match admission {
+            Admission::Refused(fault) => Some(fault),
+            Admission::AsItIs | Admission::As(_) => None,
+        };
+        if fault.is_none() && priority == Priority::Reply && !outgoing::is_mark(&message.type_) {
             tx.set_answered_at(message.conversation, now)?;
         }
-        let id = tx.insert_message(message, SendState::Queued, None, now)?;
+        let state = match fault {
+            Some(_) => SendState::Failed,
+            None => SendState::Queued,
+        };
+        let id = tx.insert_message(message, state, fault.as_ref(), now)?;
         let queue = tx.queue(QueueKind::Send, &message.number)?;
-        tx.push_job(queue, message.conversation, None, Some(id), priority, now)?;
+        let job = tx.push_job(queue, message.conversation, None, Some(id), priority, now)?;
+        // Its job stays, for an operator who wants it sent after all.
+        if let (Some(fault), Some(job)) = (fault, tx.job(job)?) {
+            tx.end_job(&job, JobState::Dead, Some(&fault.text), now)?;
+        }
         Ok(id)
     }
 
@@ -301,6 +318,9 @@ impl Ending<'_, '_> {
                 .set_message_state(self.message.id, state, fault.as_ref(), self.now)?;
         }
         self.learn_ids(ids.into_iter().flatten())?;
+        let type_ = &self.message.type_;
+        self.gateway
+            .note_answer(self.tx, self.job.lane, type_, self.now)?;
         self.tx.end_job(&self.job, JobState::Done, None, self.now)?;
         Ok(Sent::Ended)
     }

@@ -9,6 +9,7 @@
 //! * [`fetch`]: customers' files
 //! * [`halts`]: what stands still until a person acts
 //! * [`post`]: a message handed over by a caller of the API
+//! * [`window`]: what may be sent to a person when
 //! * [`operator`]: looking, replaying
 //!
 //! What a crash between two steps means is decided in [`Gateway::recover`].
@@ -20,6 +21,7 @@ pub mod halts;
 pub mod operator;
 pub mod post;
 pub mod receive;
+pub mod window;
 
 pub use claim::{Claimed, Delivery, Rest, Sending, Work};
 pub use fetch::Fetching;

@@ -1,6 +1,7 @@
 //! `receive`: an event is stored, and what follows from it, in one commit.
 
 use super::Gateway;
+use super::operator::resolve;
 use crate::policy::ladder::{self, SendState};
 use crate::policy::priority::Priority;
 use crate::policy::verdict;
@@ -46,6 +47,7 @@ impl Gateway {
             if event.kind == Kind::Message && event.field == "messages" {
                 tx.set_wrote_at(conversation, now)?;
             }
+            self.note_window(tx, now, conversation, event)?;
             if let Some(facts) = &event.status {
                 received.to_send |= self.apply_status(tx, now, facts)?;
             }
@@ -80,6 +82,8 @@ impl Gateway {
             Some(_) => Vec::new(),
             None => {
                 tx.set_wamid(message.id, &facts.wamid)?;
+                let lane = resolve(tx, message.conversation)?;
+                self.note_answer(tx, lane, &message.type_, message.changed_at)?;
                 early_statuses(tx, &facts.wamid)?
             }
         };

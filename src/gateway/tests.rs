@@ -9,6 +9,7 @@ mod joined;
 mod pace;
 mod sends;
 mod unknown;
+mod window;
 
 use super::*;
 use crate::config::{Limits, OnUnknown, Rates, Secret, Tokens};

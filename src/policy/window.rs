@@ -27,7 +27,7 @@ const MARGIN_MS: i64 = 10_000;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     /// When the person last wrote or called.
-    pub wrote_at: Option<i64>,
+    pub opened_at: Option<i64>,
     /// When the person last came by an ad or a button on a page.
     pub entered_at: Option<i64>,
     /// When the free entry point ends, once it was answered.
@@ -68,7 +68,7 @@ impl Seen {
     /// The window at `now`.
     pub fn window(&self, now: i64) -> Window {
         let wrote = self
-            .wrote_at
+            .opened_at
             .map(|at| (at.saturating_add(WINDOW_MS), Kind::CustomerService));
         let free = self.free_until.map(|end| (end, Kind::FreeEntryPoint));
         let Some((end, kind)) = [wrote, free].into_iter().flatten().max_by_key(|w| w.0) else {
@@ -89,7 +89,7 @@ impl Seen {
         // time this is the latest it can have been.
         let at = at_s.map_or(received_at, |s| s.saturating_mul(1_000).min(received_at));
         Seen {
-            wrote_at: self.wrote_at.max(Some(at)),
+            opened_at: self.opened_at.max(Some(at)),
             entered_at: match from_ad {
                 true => self.entered_at.max(Some(at)),
                 false => self.entered_at,
@@ -126,7 +126,7 @@ impl Seen {
     /// What is known of one person who was known as two.
     pub fn merge(self, other: Seen) -> Seen {
         Seen {
-            wrote_at: self.wrote_at.max(other.wrote_at),
+            opened_at: self.opened_at.max(other.opened_at),
             entered_at: self.entered_at.max(other.entered_at),
             free_until: self.free_until.max(other.free_until),
         }
@@ -282,7 +282,7 @@ mod tests {
         let a = Seen::default().heard(Some(T / S), false, T);
         let b = Seen::default().heard(Some(T / S - 60), true, T).answered(T);
         let both = Seen {
-            wrote_at: a.wrote_at,
+            opened_at: a.opened_at,
             ..b
         };
         assert_eq!((a.merge(b), b.merge(a)), (both, both));

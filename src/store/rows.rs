@@ -219,6 +219,8 @@ pub struct Message {
     pub changed_at: i64,
     /// The event it answers.
     pub cause: Option<EventId>,
+    /// The template that went out in its place, as the last attempt sent it.
+    pub substitute: Option<String>,
 }
 
 /// What went wrong with a message.

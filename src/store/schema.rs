@@ -152,6 +152,9 @@ CREATE INDEX job_dead ON job(id) WHERE state = 3;
 /// * `lane`: the open jobs of each lane, in order.
 /// * `filed`: up to which event `seen` is whole, up to which job `lane`. What is
 ///   newer may be missing there: see store::filing.
+/// * `conversation.opened_at`, `entered_at`, `free_until`: what the customer service
+///   window hangs on (policy::window::Seen).
+/// * `outbox.substitute`: the template that went out in the message's place.
 const VERSION_2: &str = "
 ALTER TABLE queue ADD COLUMN waba TEXT;
 ALTER TABLE queue ADD COLUMN throttled_until INTEGER NOT NULL DEFAULT 0;
@@ -166,6 +169,10 @@ DROP INDEX job_running;
 CREATE INDEX job_running ON job(queue) WHERE state = 1;
 DROP INDEX job_due;
 CREATE INDEX job_due ON job(queue, priority, due) WHERE due IS NOT NULL;
+ALTER TABLE conversation ADD COLUMN opened_at INTEGER;
+ALTER TABLE conversation ADD COLUMN entered_at INTEGER;
+ALTER TABLE conversation ADD COLUMN free_until INTEGER;
+ALTER TABLE outbox ADD COLUMN substitute TEXT;
 
 CREATE TABLE media(
   id INTEGER PRIMARY KEY,
@@ -539,6 +546,7 @@ mod tests {
     use super::super::rows::JobState;
     use super::*;
     use crate::policy::priority::Priority;
+    use crate::policy::window::Seen;
 
     fn file(name: &str) -> PathBuf {
         let folder = std::env::temp_dir().join(format!("wabridge-schema-{}", std::process::id()));
@@ -588,7 +596,8 @@ mod tests {
                VALUES(8, 1, '2', 3, 90, 'expired: make a new one', 'token', 'aa', 60),
                      (9, 1, '3', 3, 80, 'expired: make a new one', 'token', 'aa', 60),
                      (10, 1, '4', 1, 70, 'locked: appeal', 'account', 'bb', 50),
-                     (11, 1, '5', 0, 0, 'no token', 'token', '', 40);",
+                     (11, 1, '5', 0, 0, 'no token', 'token', '', 40);
+             INSERT INTO conversation(id, number, user) VALUES(3, '106540300000001', '15550100001');",
         );
         let database = Database::open(&path, Access::Serve).unwrap();
         let tx = database.tx();
@@ -616,6 +625,8 @@ mod tests {
         assert_eq!((job.attempts, job.media), (1, None));
         assert!(tx.fetched_media("1").unwrap().is_none());
         assert_eq!((message.uncertain, message.resent), (false, 0));
+        assert_eq!(message.substitute, None);
+        assert_eq!(tx.seen(3).unwrap(), Seen::default());
         tx.learn_waba("106540300000001", "5").unwrap();
         let queue = tx.queue_row(7).unwrap().unwrap();
         assert_eq!(queue.waba.as_deref(), Some("5"));

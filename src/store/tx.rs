@@ -9,6 +9,7 @@ use crate::policy::ladder::SendState;
 use crate::policy::priority::{Priority, Waiting};
 use crate::policy::throttle::Throttle;
 use crate::policy::verdict::HaltScope;
+use crate::policy::window::Seen;
 use crate::wire::notification::{Incoming, Kind};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use std::cell::RefCell;
@@ -32,7 +33,7 @@ macro_rules! job_columns {
 macro_rules! message_columns {
     () => {
         "id, number, conversation, recipient, type, body, state, wamid, error_code, error,
-         tries_max, created_at, changed_at, cause, uncertain, resent"
+         tries_max, created_at, changed_at, cause, uncertain, resent, substitute"
     };
 }
 // After the macros, which they use.
@@ -183,5 +184,6 @@ fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
         cause: row.get(13)?,
         uncertain: row.get(14)?,
         resent: row.get(15)?,
+        substitute: row.get(16)?,
     })
 }

@@ -6,6 +6,7 @@
 //! * [`event`], [`message`], [`status`]: the typed view of a stored event
 //! * [`media`]: files in messages: ids, digests, addresses, types, names
 //! * [`outgoing`]: a Cloud API message object on its way out
+//! * [`substitute`]: the template that goes out in a message's place
 //! * [`compose`]: messages to send, put together in Rust
 //! * [`validate`]: what can be known to be wrong with a message before it is sent
 //! * [`relay`]: what of a call and its answer is passed on
@@ -23,4 +24,5 @@ pub mod relay;
 pub mod sample;
 pub mod signature;
 pub mod status;
+pub mod substitute;
 pub mod validate;

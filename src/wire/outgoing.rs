@@ -164,6 +164,24 @@ pub fn is_mark(type_: &str) -> bool {
     matches!(type_, "read" | "typing")
 }
 
+/// Whether a message of this type reaches a person only within the customer
+/// service window. Templates always do; of a type we do not know nothing is known.
+pub fn needs_window(type_: &str) -> bool {
+    const FREE_FORM: [&str; 10] = [
+        "text",
+        "image",
+        "video",
+        "audio",
+        "document",
+        "sticker",
+        "location",
+        "contacts",
+        "reaction",
+        "interactive",
+    ];
+    FREE_FORM.contains(&type_)
+}
+
 /// The body with our mark on it, by which a lost answer is made good: statuses
 /// bring the mark back.
 pub fn marked(body: &str, mark: &str) -> String {

@@ -416,6 +416,12 @@ pub fn graph() -> StandIn {
     .unwrap()
 }
 
+/// Unix seconds. Whoever wrote long ago can be sent only templates.
+pub fn now_s() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.unwrap().as_secs() as i64
+}
+
 /// A customer's text message, as Meta would send it; `n` makes its wamid.
 pub fn text_message(n: u64, from: &str, text: &str) -> String {
     let sample = Sample {
@@ -423,7 +429,7 @@ pub fn text_message(n: u64, from: &str, text: &str) -> String {
         text,
         name: "Test Person",
         id: &sample::wamid(n, from),
-        timestamp: 1_790_000_000 + n as i64,
+        timestamp: now_s(),
         ..Sample::default()
     };
     sample::notification("text", &sample).unwrap()

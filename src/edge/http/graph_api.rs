@@ -15,6 +15,7 @@ use crate::edge::waiting::WaitingRoom;
 use crate::gateway::operator;
 use crate::gateway::post::is_settled;
 use crate::gateway::{Gateway, Post, Posted};
+use crate::policy::window::Window;
 use crate::store::rows::{Halt, Message};
 use crate::store::{Committer, Result, Step, Tx};
 use crate::wire::notification::{key_digest, user_id};
@@ -52,6 +53,7 @@ enum Route {
     Object { id: String },
     Call { parts: Vec<String> },
     File { name: String },
+    Window { number: String, user: String },
     Unknown,
     Malformed,
 }
@@ -115,7 +117,11 @@ impl GraphApi {
                 return self.pass(taken, parts, query);
             }
             (_, Route::Call { .. }) => not_allowed("GET, POST, DELETE"),
-            (_, Route::Health | Route::Object { .. } | Route::File { .. }) => not_allowed("GET"),
+            (Method::Get, Route::Window { number, user }) => self.window(number, user),
+            (
+                _,
+                Route::Health | Route::Object { .. } | Route::File { .. } | Route::Window { .. },
+            ) => not_allowed("GET"),
             (_, Route::Unknown) => refuse(
                 404,
                 2500,
@@ -169,6 +175,20 @@ impl GraphApi {
             step.done(Err(crate::store::StoreError::Busy));
         }
         wait();
+    }
+
+    /// Whether anything but a template may be sent to a person.
+    fn window(&self, number: String, user: String) -> Answer {
+        let found = self
+            .committer
+            .commit(move |tx| operator::window(tx, clock::now_ms(), &number, &user));
+        match found {
+            Ok(window) => json_answer(200, json!({"window": window_json(&window)}).to_string()),
+            Err(error) => {
+                log::error!("msg=\"a window cannot be looked up\" error=\"{error}\"");
+                refuse(503, 2, "the store cannot be read now").with("Retry-After", "1")
+            }
+        }
     }
 
     /// A message's state, by our id or Graph's, if it is one of ours.
@@ -299,6 +319,11 @@ fn route(path: &str) -> Route {
                 number: parts.remove(0),
             },
             false => Route::Unknown,
+        },
+        // One of ours: Graph knows no such edge.
+        [id, edge, _] if edge == "windows" && is_number(id) => Route::Window {
+            user: parts.remove(2),
+            number: parts.remove(0),
         },
         _ => Route::Call { parts },
     }
@@ -458,11 +483,24 @@ fn shown(message: &Message, attempts: u32) -> serde_json::Value {
         "phone_number_id": message.number,
         "to": message.recipient,
         "type": message.type_,
+        "sent_as": message.substitute.as_ref().map(|_| "template"),
         "attempts": attempts,
         "created_at": clock::rfc3339(message.created_at),
         "changed_at": clock::rfc3339(message.changed_at),
         "error": error,
     })
+}
+
+/// Whether a window is open, when it ends or ended, and what keeps or kept it so;
+/// `null` where nothing is known.
+pub fn window_json(window: &Window) -> serde_json::Value {
+    let (open, until, kind) = match window {
+        Window::Unknown => (None, None, "unknown"),
+        Window::Open { until, kind } => (Some(true), Some(until), kind.as_str()),
+        Window::Closed { since, kind } => (Some(false), Some(since), kind.as_str()),
+    };
+    let until = until.map(|until| clock::rfc3339(*until));
+    json!({"open": open, "until": until, "kind": kind})
 }
 
 /// The answer for whoever waited for a message: Graph's own, or one in its
@@ -547,6 +585,14 @@ mod tests {
             ("/v26.0/wamid.Ab/C+=", object("wamid.Ab/C+=")),
             ("/v26.0/17", object("17")),
             ("/v26.0/17/media", call("17 media")),
+            (
+                "/v26.0/17/windows/1555",
+                Route::Window {
+                    number: "17".into(),
+                    user: "1555".into(),
+                },
+            ),
+            ("/v26.0/17/windows", call("17 windows")),
             ("/v26.0/1/messages/x", call("1 messages x")),
             ("/v26.0/upload:abc", call("upload:abc")),
             (

@@ -12,6 +12,21 @@ impl Tx<'_> {
         )
     }
 
+    /// The business numbers that have conversations.
+    pub fn numbers(&self) -> Result<Vec<String>> {
+        // From one to the next by the index, past all users of each.
+        let next = "SELECT min(number) FROM alias WHERE number > ?1";
+        let (mut numbers, mut last) = (Vec::new(), String::new());
+        while let Some(number) = self
+            .row(next, params![last], |row| row.get::<_, Option<String>>(0))?
+            .flatten()
+        {
+            numbers.push(number.clone());
+            last = number;
+        }
+        Ok(numbers)
+    }
+
     /// A new conversation, known by `user`.
     pub fn insert_conversation(&self, number: &str, user: &str) -> Result<ConversationId> {
         self.execute(
@@ -43,7 +58,7 @@ impl Tx<'_> {
 
     /// Two conversations turn out to be one: `from` ends, its ids and its open
     /// jobs go over to `into`, and what both were sent of late counts together
-    /// for the pair's pace. The caller settles the lanes. Returns the queues
+    /// for the pair's pace, what both were seen doing for the window. The caller settles the lanes. Returns the queues
     /// whose lanes were touched.
     pub fn merge_conversation(
         &self,
@@ -55,6 +70,7 @@ impl Tx<'_> {
         let owed_us = (self.pair_full_at_us(from)? - now_us).max(0);
         let full_at_us = self.pair_full_at_us(into)?.max(now_us) + owed_us;
         self.set_pair_full_at_us(into, full_at_us)?;
+        self.set_seen(into, self.seen(into)?.merge(self.seen(from)?))?;
         self.execute(
             "UPDATE conversation SET merged_into = ?2 WHERE id = ?1",
             params![from, into],
@@ -94,6 +110,28 @@ impl Tx<'_> {
             params![id],
             |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )
+    }
+
+    /// What the customer service window hangs on.
+    pub fn seen(&self, id: ConversationId) -> Result<Seen> {
+        let sql = "SELECT opened_at, entered_at, free_until FROM conversation WHERE id = ?1";
+        let seen = self.row(sql, params![id], |row| {
+            Ok(Seen {
+                opened_at: row.get(0)?,
+                entered_at: row.get(1)?,
+                free_until: row.get(2)?,
+            })
+        });
+        Ok(seen?.unwrap_or_default())
+    }
+
+    /// Writes what the customer service window hangs on.
+    pub fn set_seen(&self, id: ConversationId, seen: Seen) -> Result<()> {
+        self.execute(
+            "UPDATE conversation SET opened_at = ?2, entered_at = ?3, free_until = ?4 WHERE id = ?1",
+            params![id, seen.opened_at, seen.entered_at, seen.free_until],
+        )?;
+        Ok(())
     }
 
     /// The pair's token bucket.

@@ -99,6 +99,15 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Writes down what goes out in the message's place, or that it goes itself.
+    pub fn set_substitute(&self, id: OutboxId, substitute: Option<&str>) -> Result<()> {
+        self.execute(
+            "UPDATE outbox SET substitute = ?2 WHERE id = ?1",
+            params![id, substitute],
+        )?;
+        Ok(())
+    }
+
     /// Keeps what Graph answered.
     pub fn set_answer(&self, id: OutboxId, status: u16, body: &str) -> Result<()> {
         self.execute(

@@ -1,0 +1,110 @@
+//! The customer service window: what opens it is written down with the event that
+//! does, and what may go out is decided here, for every way in alike: when a
+//! message is queued, as far as that is known then, and again at each attempt.
+
+use super::Gateway;
+use crate::policy::codes;
+use crate::policy::window::Window;
+use crate::store::rows::*;
+use crate::store::{Result, Tx};
+use crate::wire::notification::{Incoming, Party};
+use crate::wire::outgoing;
+
+/// Graph's code for a message that is no template and comes too late.
+const TOO_LATE: i64 = 131_047;
+
+/// How a message may go out.
+pub(super) enum Admission {
+    /// As it is. Also when we do not know: then Graph decides.
+    AsItIs,
+    /// As this template.
+    As(String),
+    /// Not at all.
+    Refused(Fault),
+}
+
+impl Gateway {
+    /// Writes down what an event says about its conversation's window. Groups are
+    /// left out: Meta does not say what opens theirs, so theirs stays unknown.
+    pub(super) fn note_window(
+        &self,
+        tx: &Tx<'_>,
+        now: i64,
+        conversation: ConversationId,
+        event: &Incoming<'_>,
+    ) -> Result<()> {
+        let free_until = event.status.as_ref().and_then(|status| status.free_until);
+        if !matches!(event.party, Party::User(_))
+            || (event.opening.is_none() && free_until.is_none())
+        {
+            return Ok(());
+        }
+        let before = tx.seen(conversation)?;
+        let mut seen = before;
+        if let Some(opening) = event.opening {
+            seen = seen.heard(opening.at, opening.from_ad, now);
+        }
+        if let Some(end) = free_until {
+            seen = seen.told_free_until(end, now);
+        }
+        match seen == before {
+            true => Ok(()),
+            false => tx.set_seen(conversation, seen),
+        }
+    }
+
+    /// Graph took a message at that time: an answer to somebody who came by an ad.
+    pub(super) fn note_answer(
+        &self,
+        tx: &Tx<'_>,
+        conversation: ConversationId,
+        type_: &str,
+        at: i64,
+    ) -> Result<()> {
+        if outgoing::is_mark(type_) {
+            return Ok(());
+        }
+        let before = tx.seen(conversation)?;
+        let seen = before.answered(at);
+        match seen == before {
+            true => Ok(()),
+            false => tx.set_seen(conversation, seen),
+        }
+    }
+
+    /// How a message may go out in a conversation at `now`.
+    pub(super) fn admit(
+        &self,
+        tx: &Tx<'_>,
+        now: i64,
+        conversation: ConversationId,
+        type_: &str,
+        body: &str,
+    ) -> Result<Admission> {
+        if !outgoing::needs_window(type_) {
+            return Ok(Admission::AsItIs);
+        }
+        let Window::Closed { .. } = tx.seen(conversation)?.window(now) else {
+            return Ok(Admission::AsItIs);
+        };
+        let template = self.limits.window_template.as_ref();
+        Ok(match template.map(|template| template.instead_of(body)) {
+            Some(Some(body)) => Admission::As(body),
+            Some(None) => Admission::Refused(too_late(
+                "the message has no text for the gap of WINDOW_TEMPLATE",
+            )),
+            None => Admission::Refused(too_late(
+                "WINDOW_TEMPLATE can name one that goes out instead",
+            )),
+        })
+    }
+}
+
+fn too_late(more: &str) -> Fault {
+    // Nothing was asked of Graph: the words are ours, and the code is its.
+    let reason = codes::explain(TOO_LATE).unwrap_or("too late for anything but a template");
+    Fault {
+        code: Some(TOO_LATE),
+        text: format!("{reason} ({more})"),
+    }
+}

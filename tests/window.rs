@@ -1,0 +1,176 @@
+//! The customer service window, by the real binary:
+//! what a caller hears, what Graph gets, what an operator sees.
+
+mod support;
+
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use support::*;
+use wabridge::edge::standin::StandIn;
+use wabridge::wire::sample::{self, Sample};
+
+const KEY: &str = "test-api-key";
+const NUMBER: &str = "106540300000001";
+const ANA: &str = "15550107001";
+const DAY: i64 = 86_400;
+
+struct Stage {
+    place: Place,
+    standin: StandIn,
+    api: SocketAddr,
+}
+
+impl Stage {
+    fn new(settings: &[(&str, &str)]) -> Stage {
+        let standin = graph();
+        let url = standin.url();
+        let mut all = vec![
+            ("WHATSAPP_TOKEN", TOKEN),
+            ("GRAPH_API_URL", url.as_str()),
+            ("API_KEY", KEY),
+            ("OPERATOR_LISTEN", "127.0.0.1:0"),
+        ];
+        all.extend(settings);
+        let mut place = Place::new(&all);
+        standin.set_callback(&place.service.url());
+        let line = place.service.wait_for_log("msg=\"serving the API\"");
+        let api = line.split("listen=").nth(1).unwrap().parse().unwrap();
+        Stage {
+            place,
+            standin,
+            api,
+        }
+    }
+
+    /// Ana wrote so many seconds ago, and Meta tells it now.
+    fn ana_wrote(&self, seconds_ago: i64) {
+        let sample = Sample {
+            from: ANA,
+            id: &sample::wamid(seconds_ago as u64, ANA),
+            timestamp: now_s() - seconds_ago,
+            ..Sample::default()
+        };
+        let body = sample::notification("text", &sample).unwrap();
+        self.place.service.take(&body);
+    }
+
+    fn call(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
+        let bearer = format!("Bearer {KEY}");
+        let headers = [("Authorization", bearer.as_str())];
+        let path = format!("/v26.0/{NUMBER}/{path}");
+        let answer = request(self.api, method, &path, &headers, body.as_bytes()).unwrap();
+        (answer.status, serde_json::from_str(&answer.body).unwrap())
+    }
+
+    fn send(&self, content: Value) -> (u16, Value) {
+        let mut body = json!({"messaging_product": "whatsapp", "to": ANA});
+        for (key, value) in content.as_object().unwrap() {
+            body[key] = value.clone();
+        }
+        self.call("POST", "messages", &body.to_string())
+    }
+
+    fn window(&self) -> Value {
+        let (status, mut answer) = self.call("GET", &format!("windows/{ANA}"), "");
+        assert_eq!(status, 200);
+        answer["window"].take()
+    }
+
+    /// Types of what reached Graph, in order.
+    fn types(&self) -> Vec<String> {
+        let accepted = self.standin.accepted();
+        let types = accepted.iter().map(|a| a.body["type"].as_str());
+        types.map(|type_| type_.unwrap().to_owned()).collect()
+    }
+}
+
+fn text(body: &str) -> Value {
+    json!({"type": "text", "text": {"body": body}})
+}
+
+#[test]
+fn what_comes_too_late_is_refused_at_once_with_graphs_131047() {
+    let stage = Stage::new(&[]);
+    assert_eq!(
+        stage.window(),
+        json!({"open": null, "until": null, "kind": "unknown"})
+    );
+    assert_eq!(stage.send(text("to a stranger")).0, 200, "Graph decides");
+    stage.ana_wrote(DAY + 60);
+    let window = stage.window();
+    assert_eq!(
+        (&window["open"], &window["kind"]),
+        (&json!(false), &json!("customer_service"))
+    );
+    let (status, answer) = stage.send(text("too late"));
+    assert_eq!(
+        (status, &answer["error"]["code"]),
+        (400, &json!(131_047)),
+        "{answer}"
+    );
+    assert_eq!(answer["error"]["type"], "OAuthException");
+    let template =
+        json!({"type": "template", "template": {"name": "n", "language": {"code": "en"}}});
+    assert_eq!(stage.send(template).0, 200);
+    // The command line goes by the same door.
+    let args = ["send", "--from", NUMBER, "--to", ANA, "too late as well"];
+    let output = stage.place.setup.run(&args);
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("24 hours"), "{told}");
+    assert_eq!(stage.types(), ["text", "template"]);
+    // She writes, and everything goes again.
+    stage.ana_wrote(60);
+    assert_eq!(stage.window()["open"], true);
+    assert_eq!(stage.send(text("in time")).0, 200);
+    let shown = stage
+        .place
+        .setup
+        .json(&["window", "+1 (555) 010-7001", "--json"]);
+    assert_eq!(shown.len(), 1);
+    let (open, number) = (&shown[0]["open"], &shown[0]["number"]);
+    assert_eq!((open, number), (&json!(true), &json!(NUMBER)));
+    let (status, answer) = stage.call("DELETE", &format!("windows/{ANA}"), "");
+    assert_eq!((status, &answer["error"]["code"]), (405, &json!(100)));
+}
+
+#[test]
+fn a_reply_of_the_app_is_refused_alike() {
+    let app = App::start(|request| match request.text() {
+        "" => says(200, ""),
+        text => says(
+            200,
+            json!({"messages": [{"type": "text", "text": {"body": text}}]}).to_string(),
+        ),
+    });
+    let stage = Stage::new(&[("FORWARD_URL", &app.url())]);
+    stage.ana_wrote(DAY + 60);
+    stage.place.wait_outbox("failed");
+    let error = stage.place.outbox_words("error");
+    assert!(error.starts_with("131047: "), "{error}");
+    assert!(stage.types().is_empty());
+}
+
+#[test]
+fn a_template_takes_the_place_of_what_comes_too_late() {
+    let stage = Stage::new(&[("WINDOW_TEMPLATE", "we_answered/en_US/text")]);
+    stage.ana_wrote(DAY + 60);
+    let (status, answer) = stage.send(text("first line\n\nsecond"));
+    assert_eq!(status, 200, "{answer}");
+    let accepted = stage.standin.accepted().remove(0);
+    let template = &accepted.body["template"];
+    assert_eq!(template["name"], "we_answered");
+    let gap = &template["components"][0]["parameters"][0]["text"];
+    assert_eq!(gap, "first line second");
+    let row = stage
+        .place
+        .setup
+        .json(&["outbox", "show", "1", "--json"])
+        .remove(0);
+    assert_eq!(row["body"]["text"]["body"], "first line\n\nsecond");
+    assert_eq!(row["substitute"]["template"]["name"], "we_answered");
+    assert_eq!(
+        (&row["type"], &row["sent_as"]),
+        (&json!("text"), &json!("template"))
+    );
+}
