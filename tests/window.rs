@@ -1,12 +1,13 @@
-//! The customer service window, by the real binary:
+//! The customer service window and the order after files, by the real binary:
 //! what a caller hears, what Graph gets, what an operator sees.
 
 mod support;
 
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 use support::*;
-use wabridge::edge::standin::StandIn;
+use wabridge::edge::standin::{Chance, Faults, StandIn, StatusFault};
 use wabridge::wire::sample::{self, Sample};
 
 const KEY: &str = "test-api-key";
@@ -173,4 +174,40 @@ fn a_template_takes_the_place_of_what_comes_too_late() {
         (&row["type"], &row["sent_as"]),
         (&json!("text"), &json!("template"))
     );
+}
+
+#[test]
+fn what_follows_a_file_waits_for_its_status() {
+    let stage = Stage::new(&[("KEEP_MEDIA_ORDER", "true")]);
+    let late = StatusFault::Late(Duration::from_millis(1_500));
+    stage
+        .standin
+        .set_faults(Faults::none().status(Chance::Next(1), late));
+    let image = json!({"type": "image", "image": {"link": "https://example.com/a.png"}});
+    assert_eq!(stage.send(image).0, 200);
+    assert_eq!(stage.send(text("below it")).0, 200);
+    let [file, below]: [Instant; 2] = stage
+        .standin
+        .accepted()
+        .iter()
+        .map(|a| a.at)
+        .collect::<Vec<_>>()
+        .try_into()
+        .unwrap();
+    // The stand-in sends no status of the file before this.
+    assert!(below - file >= Duration::from_millis(1_500));
+    assert_eq!(stage.types(), ["image", "text"]);
+}
+
+#[test]
+fn a_file_without_a_status_holds_the_rest_up_for_seconds_only() {
+    let stage = Stage::new(&[("KEEP_MEDIA_ORDER", "true")]);
+    stage
+        .standin
+        .set_faults(Faults::none().status(Chance::Always, StatusFault::Silent));
+    let sticker = json!({"type": "sticker", "sticker": {"link": "https://example.com/a.webp"}});
+    assert_eq!(stage.send(sticker).0, 200);
+    stage.send(text("below it"));
+    assert!(stage.standin.wait_accepted(2, PATIENCE));
+    assert_eq!(stage.types(), ["sticker", "text"]);
 }

@@ -206,6 +206,13 @@ pub struct Config {
     pub warnings: Vec<String>,
 }
 
+/// With `KEEP_MEDIA_ORDER`, the most a message waits for the file before it. Meta
+/// promises an order only after `delivered` (Meta: messages), but a phone that is
+/// off would hold up the rest for days. `sent` comes within a second or two as a
+/// rule, once Meta has the file ready; when nothing has come after this, nothing
+/// comes soon.
+const MEDIA_ORDER_WAIT_MS: i64 = 5_000;
+
 /// What the queue decides by.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -224,6 +231,9 @@ pub struct Limits {
     /// What goes out in the place of a message that the customer service window
     /// does not allow any more.
     pub window_template: Option<Substitute>,
+    /// How long the next message of a conversation waits for a status of a file
+    /// that went before it; `None`: not at all.
+    pub media_order_wait_ms: Option<i64>,
     /// How long a probe of a closed queue may take before the next one.
     pub probe_timeout_ms: i64,
 }
@@ -319,6 +329,9 @@ pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
             send_age_max_ms: reader.seconds("SEND_MAX_AGE").as_millis() as i64,
             media_kinds,
             window_template: reader.window_template(),
+            media_order_wait_ms: reader
+                .yes_or_no("KEEP_MEDIA_ORDER")
+                .then_some(MEDIA_ORDER_WAIT_MS),
             probe_timeout_ms: timeout.as_millis() as i64 + 30_000,
         },
         send_concurrency: reader.number("SEND_CONCURRENCY", 1, 1_024) as usize,

@@ -207,6 +207,14 @@ pub const SETTINGS: &[Setting] = &[
         ),
     ),
     under(
+        SENDING,
+        setting(
+            "KEEP_MEDIA_ORDER",
+            "false",
+            "After a file the next message to the same person waits for Meta's status of the file, 5 s at most, so that it does not overtake it.",
+        ),
+    ),
+    under(
         API,
         secret(
             "API_KEY",

@@ -59,6 +59,7 @@ fn each_mistake_says_its_mend() {
     check_problem(&[("GRAPH_API_URL", "graph.facebook.com")], "https://host");
     check_problem(&[("GRAPH_API_VERSION", "26")], "v26.0");
     check_problem(&[("WINDOW_TEMPLATE", "news")], "NAME/LANGUAGE");
+    check_problem(&[("KEEP_MEDIA_ORDER", "maybe")], "neither true nor false");
     check_problem(&[("FORWARD_URL", "localhost:3000")], "http://");
     check_problem(&[("FORWARD_SECRET", "abc")], "openssl rand -base64");
     check_problem(&[("FORWARD_TIMEOUT", "soon")], "90s, 15m");

@@ -321,7 +321,27 @@ impl Ending<'_, '_> {
         let type_ = &self.message.type_;
         self.gateway
             .note_answer(self.tx, self.job.lane, type_, self.now)?;
-        self.tx.end_job(&self.job, JobState::Done, None, self.now)?;
+        self.leave_lane(state)
+    }
+
+    /// The next message of the lane may go: at once, or after a file when Meta has
+    /// it ready. Until then the job stays first of its lane. A status ends it, and
+    /// so does its time, since nothing is left to be sent.
+    fn leave_lane(&self, state: SendState) -> Result<Sent> {
+        let sent = self.message.substitute.as_ref();
+        let waits = |wait: &i64| {
+            *wait > 0
+                && state == SendState::Accepted
+                && outgoing::has_media(sent.unwrap_or(&self.message.body))
+        };
+        match self.gateway.limits.media_order_wait_ms.filter(waits) {
+            Some(wait) => {
+                let due = self.now + wait;
+                self.tx
+                    .retry_job(&self.job, self.now, due, self.job.attempts, None)?;
+            }
+            None => self.tx.end_job(&self.job, JobState::Done, None, self.now)?,
+        }
         Ok(Sent::Ended)
     }
 

@@ -100,6 +100,10 @@ impl Gateway {
             let fault = fault.map(status_fault);
             tx.set_message_state(message.id, merged, fault.as_ref(), now)?;
         }
+        // Accepted already, and no further: a file that the next message waits for.
+        if message.state == SendState::Accepted && merged == SendState::Accepted {
+            return Ok(false);
+        }
         // A status proves that the message went out: nothing is left to do.
         let waiting = tx
             .job_of_outbox(message.id)?

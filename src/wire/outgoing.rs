@@ -3,6 +3,7 @@
 
 use super::notification::{self, Kind, Party};
 use super::raw::{self, Edit, Step, members, quote, with_member};
+use serde_json::Value;
 use std::borrow::Cow;
 
 /// The key that travels to Meta and comes back in every status of the message
@@ -182,6 +183,35 @@ pub fn needs_window(type_: &str) -> bool {
     FREE_FORM.contains(&type_)
 }
 
+/// Whether a message object carries a file, which Meta has to get ready before it
+/// goes out, so that what is sent next may overtake it.
+pub fn has_media(body: &str) -> bool {
+    let Ok(message) = serde_json::from_str::<Value>(body) else {
+        return false;
+    };
+    match message["type"].as_str() {
+        // In a header, a card's header, or a parameter of one.
+        Some(type_ @ ("template" | "interactive")) => holds_file(&message[type_]),
+        type_ => type_.is_some_and(is_file),
+    }
+}
+
+fn holds_file(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(holds_file),
+        Value::Object(members) => {
+            let type_ = members.get("type").and_then(Value::as_str);
+            type_.is_some_and(is_file) || members.values().any(holds_file)
+        }
+        _ => false,
+    }
+}
+
+fn is_file(type_: &str) -> bool {
+    const FILES: [&str; 5] = ["image", "video", "audio", "document", "sticker"];
+    FILES.iter().any(|file| type_.eq_ignore_ascii_case(file))
+}
+
 /// The body with our mark on it, by which a lost answer is made good: statuses
 /// bring the mark back.
 pub fn marked(body: &str, mark: &str) -> String {
@@ -311,6 +341,47 @@ mod tests {
         for (element, why) in cases {
             let error = reply(element, &account).unwrap_err();
             assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn files_are_found_wherever_they_stand() {
+        let rows = [
+            (r#"{"type":"image","image":{"id":"1"}}"#, true),
+            (
+                r#"{"type":"sticker","sticker":{"link":"https://x.test/a"}}"#,
+                true,
+            ),
+            (r#"{"type":"text","text":{"body":"image"}}"#, false),
+            (r#"{"text":{"body":"x"}}"#, false),
+            (r#"{"type":"location","location":{}}"#, false),
+            (
+                r#"{"type":"template","template":{"components":[{"type":"header","parameters":[{"type":"image","image":{"id":"1"}}]}]}}"#,
+                true,
+            ),
+            (
+                r#"{"type":"template","template":{"components":[{"type":"HEADER","parameters":[{"type":"DOCUMENT"}]}]}}"#,
+                true,
+            ),
+            (
+                r#"{"type":"template","template":{"components":[{"type":"body","parameters":[{"type":"text","text":"video"}]}]}}"#,
+                false,
+            ),
+            (
+                r#"{"type":"interactive","interactive":{"type":"button","header":{"type":"video","video":{"id":"1"}}}}"#,
+                true,
+            ),
+            (
+                r#"{"type":"interactive","interactive":{"type":"carousel","action":{"cards":[{"header":{"type":"image"}}]}}}"#,
+                true,
+            ),
+            (
+                r#"{"type":"interactive","interactive":{"type":"button","header":{"type":"text","text":"x"}}}"#,
+                false,
+            ),
+        ];
+        for (body, expected) in rows {
+            assert_eq!(has_media(body), expected, "{body}");
         }
     }
 

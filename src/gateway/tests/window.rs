@@ -1,4 +1,4 @@
-//! What may be sent to a person when.
+//! What may be sent to a person when, and what waits for a file.
 
 use super::*;
 use crate::gateway::{Post, Posted};
@@ -15,6 +15,13 @@ const IMAGE: &str =
 fn with_template(setting: &str) -> Bench {
     Bench::with(Limits {
         window_template: Some(Substitute::parse(setting).unwrap()),
+        ..Limits::default()
+    })
+}
+
+fn in_order() -> Bench {
+    Bench::with(Limits {
+        media_order_wait_ms: Some(5_000),
         ..Limits::default()
     })
 }
@@ -251,4 +258,81 @@ fn what_may_have_gone_out_goes_out_again_as_it_was() {
     bench.hears(bench.now, "");
     bench.now += bench.limits.reconcile_window_ms;
     assert!(bench.sends()[0].body.contains("\"news\""));
+}
+
+#[test]
+fn what_follows_a_file_waits_for_its_status_and_no_longer_than_that() {
+    let rows: [(&[&str], bool); 5] = [
+        (&["sent"], true),
+        (&["delivered"], true),
+        (&["failed"], true),
+        (&["warning"], false),
+        (&[], false),
+    ];
+    for (words, goes) in rows {
+        for restart in [false, true] {
+            let mut bench = in_order();
+            bench.takes(IMAGE);
+            let next = bench.takes(TEXT);
+            let send = bench.sends().remove(0);
+            assert_eq!(bench.sent(&send, &accepted("w1")), Sent::Ended);
+            bench.now += 1_000;
+            assert_eq!(
+                bench.claim(QueueKind::Send).next_due,
+                Some(bench.now + 4_000)
+            );
+            if restart {
+                bench.restart("token");
+            }
+            for word in words {
+                let received = bench.status(&send, "w1", word, true);
+                assert_eq!(received.to_send, goes, "{word}");
+            }
+            assert_eq!(bench.sends().len(), usize::from(goes), "{words:?}");
+            if !goes {
+                bench.now += 3_999;
+                assert!(bench.sends().is_empty(), "{words:?}");
+                bench.now += 1;
+                assert_eq!(bench.sends()[0].outbox, next, "{words:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_status_that_beats_graphs_answer_ends_the_wait_for_a_file() {
+    for marked in [true, false] {
+        let mut bench = in_order();
+        bench.takes(IMAGE);
+        let next = bench.takes(TEXT);
+        let send = bench.sends().remove(0);
+        bench.status(&send, "w1", "sent", marked);
+        bench.sent(&send, &accepted("w1"));
+        assert_eq!(bench.sends()[0].outbox, next, "marked: {marked}");
+    }
+}
+
+#[test]
+fn a_file_holds_up_nobody_else_and_text_holds_up_nobody() {
+    let mut bench = in_order();
+    bench.takes(IMAGE);
+    bench.takes(IMAGE);
+    bench.takes(&TEXT.replace(ANN, BOB));
+    bench.takes(&TEXT.replace(ANN, BOB));
+    let sends = bench.sends();
+    assert_eq!(sends.len(), 2);
+    bench.sent(&sends[0], &accepted("w1"));
+    bench.sent(&sends[1], &accepted("w2"));
+    let next = bench.sends();
+    assert_eq!((next.len(), next[0].outbox), (1, 4));
+}
+
+#[test]
+fn files_wait_for_nothing_when_that_is_not_asked_for() {
+    let mut bench = Bench::new();
+    bench.takes(IMAGE);
+    let next = bench.takes(TEXT);
+    let send = bench.sends().remove(0);
+    bench.sent(&send, &accepted("w1"));
+    assert_eq!(bench.sends()[0].outbox, next);
 }
