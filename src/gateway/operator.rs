@@ -374,7 +374,7 @@ fn end_waiting_job(tx: &Tx<'_>, now: i64, outbox: OutboxId) -> Result<()> {
 /// named by any id they are known by, at `now`.
 pub fn window(tx: &Tx<'_>, now: i64, number: &str, user: &str) -> Result<Window> {
     Ok(match tx.conversation(number, &user_id(user))? {
-        Some(conversation) => tx.seen(conversation)?.window(now),
+        Some(conversation) => tx.seen_of(conversation)?.window(now),
         None => Window::Unknown,
     })
 }
@@ -385,7 +385,7 @@ pub fn windows(tx: &Tx<'_>, now: i64, user: &str) -> Result<Vec<(String, Window)
     let mut windows = Vec::new();
     for number in tx.numbers()? {
         if let Some(conversation) = tx.conversation(&number, &user)? {
-            windows.push((number, tx.seen(conversation)?.window(now)));
+            windows.push((number, tx.seen_of(conversation)?.window(now)));
         }
     }
     Ok(windows)

@@ -39,7 +39,7 @@ impl Gateway {
         {
             return Ok(());
         }
-        let before = tx.seen(conversation)?;
+        let before = tx.seen_of(conversation)?;
         let mut seen = before;
         if let Some(opening) = event.opening {
             seen = seen.heard(opening.at, opening.from_ad, now);
@@ -64,7 +64,7 @@ impl Gateway {
         if outgoing::is_mark(type_) {
             return Ok(());
         }
-        let before = tx.seen(conversation)?;
+        let before = tx.seen_of(conversation)?;
         let seen = before.answered(at);
         match seen == before {
             true => Ok(()),
@@ -84,7 +84,7 @@ impl Gateway {
         if !outgoing::needs_window(type_) {
             return Ok(Admission::AsItIs);
         }
-        let Window::Closed { .. } = tx.seen(conversation)?.window(now) else {
+        let Window::Closed { .. } = tx.seen_of(conversation)?.window(now) else {
             return Ok(Admission::AsItIs);
         };
         let template = self.limits.window_template.as_ref();

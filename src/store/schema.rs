@@ -626,7 +626,7 @@ mod tests {
         assert!(tx.fetched_media("1").unwrap().is_none());
         assert_eq!((message.uncertain, message.resent), (false, 0));
         assert_eq!(message.substitute, None);
-        assert_eq!(tx.seen(3).unwrap(), Seen::default());
+        assert_eq!(tx.seen_of(3).unwrap(), Seen::default());
         tx.learn_waba("106540300000001", "5").unwrap();
         let queue = tx.queue_row(7).unwrap().unwrap();
         assert_eq!(queue.waba.as_deref(), Some("5"));

@@ -70,7 +70,7 @@ impl Tx<'_> {
         let owed_us = (self.pair_full_at_us(from)? - now_us).max(0);
         let full_at_us = self.pair_full_at_us(into)?.max(now_us) + owed_us;
         self.set_pair_full_at_us(into, full_at_us)?;
-        self.set_seen(into, self.seen(into)?.merge(self.seen(from)?))?;
+        self.set_seen(into, self.seen_of(into)?.merge(self.seen_of(from)?))?;
         self.execute(
             "UPDATE conversation SET merged_into = ?2 WHERE id = ?1",
             params![from, into],
@@ -113,7 +113,7 @@ impl Tx<'_> {
     }
 
     /// What the customer service window hangs on.
-    pub fn seen(&self, id: ConversationId) -> Result<Seen> {
+    pub fn seen_of(&self, id: ConversationId) -> Result<Seen> {
         let sql = "SELECT opened_at, entered_at, free_until FROM conversation WHERE id = ?1";
         let seen = self.row(sql, params![id], |row| {
             Ok(Seen {
