@@ -486,7 +486,7 @@ impl Job for Deliver {
         });
         self.tell(&delivery, &outcome);
         let (job, attempt) = (delivery.job, delivery.attempt);
-        let replies = matches!(&outcome, Outcome::Done { replies } if !replies.is_empty());
+        let replies = matches!(&outcome, Outcome::Done { replies, .. } if !replies.is_empty());
         Box::new(move || {
             let (gateway, outcome, luck) =
                 (Arc::clone(&live.gateway), outcome.clone(), clock::luck());
@@ -505,7 +505,7 @@ impl Deliver {
     fn tell(&self, delivery: &crate::gateway::Delivery, outcome: &Outcome) {
         let (event, attempt) = (delivery.event, delivery.attempt);
         let (what, reason) = match outcome {
-            Outcome::Done { replies } => {
+            Outcome::Done { replies, .. } => {
                 let replies = replies.len();
                 log::debug!(
                     "msg=\"event delivered\" event={event} attempt={attempt} replies={replies}"

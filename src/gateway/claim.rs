@@ -1,6 +1,7 @@
 //! `claim`: the attempt is written, then the work is handed out.
 
 use super::Gateway;
+use super::facts::Facts;
 use super::fetch::Fetching;
 use super::halts::covers;
 use super::window::Admission;
@@ -86,6 +87,8 @@ pub struct Delivery {
     pub received_at: i64,
     /// When this attempt began, in Unix milliseconds.
     pub started_at: i64,
+    /// What is known about its conversation.
+    pub facts: Facts,
     /// The Meta envelope narrowed to it.
     pub body: String,
 }
@@ -305,6 +308,7 @@ impl Gateway {
             );
         }
         tx.start_job(job.id)?;
+        let facts = self.facts(tx, job.lane, event.id)?;
         let body = match event.kind {
             Kind::Status => self.without_mark(tx, event.body)?,
             _ => event.body,
@@ -319,6 +323,7 @@ impl Gateway {
             type_: event.type_,
             received_at: event.received_at,
             started_at: now,
+            facts,
             body,
         })))
     }

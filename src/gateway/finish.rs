@@ -3,6 +3,7 @@
 mod slow;
 
 use super::Gateway;
+use super::facts::Effect;
 use super::receive::{early_statuses, status_fault};
 use super::window::Admission;
 use crate::policy::breaker::Breaker;
@@ -20,9 +21,13 @@ use std::time::Duration;
 /// What a consumer made of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Dealt with. Each reply is a Cloud API message object, in the order in
-    /// which they go out.
-    Done { replies: Vec<String> },
+    /// Dealt with.
+    Done {
+        /// Cloud API message objects, in the order in which they go out.
+        replies: Vec<String>,
+        /// What is to be remembered about the conversation.
+        effects: Vec<Effect>,
+    },
     /// Not now: the same event again later, not before `wait`.
     Retry {
         /// In words, without the event's contents.
@@ -35,6 +40,16 @@ pub enum Outcome {
     },
     /// Never: a dead letter.
     Dead { reason: String },
+}
+
+impl Outcome {
+    /// Dealt with, and nothing is to be remembered.
+    pub fn done(replies: Vec<String>) -> Outcome {
+        Outcome::Done {
+            replies,
+            effects: Vec::new(),
+        }
+    }
 }
 
 /// What Graph made of a message: what `finish_sending` did with a verdict.
@@ -75,8 +90,9 @@ impl Gateway {
             None => Breaker::WELL,
         };
         match outcome {
-            Outcome::Done { replies } => {
+            Outcome::Done { replies, effects } => {
                 self.queue_replies(tx, now, &job, replies)?;
+                self.remember(tx, now, job.lane, effects)?;
                 tx.end_job(&job, JobState::Done, None, now)?;
             }
             Outcome::Dead { reason } => tx.end_job(&job, JobState::Dead, Some(reason), now)?,

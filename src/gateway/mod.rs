@@ -6,6 +6,7 @@
 //! * [`receive`]: an event is stored, and its deliveries with it
 //! * [`claim`]: the attempt is written, then the work is handed out
 //! * [`finish`]: what came of it, and all that follows, in one commit
+//! * [`facts`]: what handlers are told, and what they want remembered
 //! * [`fetch`]: customers' files
 //! * [`halts`]: what stands still until a person acts
 //! * [`post`]: a message handed over by a caller of the API
@@ -15,6 +16,7 @@
 //! What a crash between two steps means is decided in [`Gateway::recover`].
 
 pub mod claim;
+pub mod facts;
 pub mod fetch;
 pub mod finish;
 pub mod halts;
@@ -24,6 +26,7 @@ pub mod receive;
 pub mod window;
 
 pub use claim::{Claimed, Delivery, Rest, Sending, Work};
+pub use facts::{Effect, Facts};
 pub use fetch::Fetching;
 pub use finish::{Outcome, Sent};
 pub use post::{Post, Posted};

@@ -7,6 +7,7 @@ use crate::policy::priority::Priority;
 use crate::policy::verdict;
 use crate::store::rows::*;
 use crate::store::{Result, Tx};
+use crate::wire::message::says_something;
 use crate::wire::notification::{self, Incoming, Kind, StatusFacts, key_digest, status_key};
 
 /// What came of a notification's events.
@@ -45,7 +46,8 @@ impl Gateway {
             }
             // Echoes of what the business wrote elsewhere come under other fields.
             if event.kind == Kind::Message && event.field == "messages" {
-                tx.set_wrote_at(conversation, now)?;
+                let said = says_something(&event.type_).then_some(id);
+                tx.set_wrote_at(conversation, said, now)?;
             }
             self.note_window(tx, now, conversation, event)?;
             if let Some(facts) = &event.status {

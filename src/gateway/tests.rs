@@ -3,6 +3,7 @@
 //! test with a name here. This file holds what the tests stand on.
 
 mod deliveries;
+mod facts;
 mod fetches;
 mod halts;
 mod joined;
@@ -145,7 +146,7 @@ impl Bench {
         self.write(to, None);
         let replies = vec![r#"{"type":"text","text":{"body":"hi"}}"#.to_owned(); count];
         let delivery = self.deliveries().remove(0);
-        self.delivered(&delivery, &Outcome::Done { replies });
+        self.delivered(&delivery, &Outcome::done(replies));
     }
 
     /// A status of a message, with our mark or without.
@@ -198,8 +199,7 @@ fn events(deliveries: &[Delivery]) -> Vec<EventId> {
 }
 
 fn done() -> Outcome {
-    let replies = Vec::new();
-    Outcome::Done { replies }
+    Outcome::done(Vec::new())
 }
 
 fn later(secs: u64, down: bool) -> Outcome {

@@ -73,9 +73,7 @@ impl ForwardHandler {
         }
         let limited = response.body_mut().with_config().limit(ANSWER_BYTES_MAX);
         match limited.read_to_vec() {
-            Ok(answer) => Ok(Outcome::Done {
-                replies: replies(&answer),
-            }),
+            Ok(answer) => Ok(Outcome::done(replies(&answer))),
             Err(Error::BodyExceedsLimit(_)) => Ok(Outcome::Dead {
                 reason: "the app's answer is over 1 MiB".into(),
             }),

@@ -7,7 +7,7 @@
 pub mod forward;
 pub mod rules;
 
-pub use crate::gateway::{Delivery, Outcome};
+pub use crate::gateway::{Delivery, Effect, Facts, Outcome};
 
 /// Something that deals with events.
 ///
@@ -37,7 +37,5 @@ pub fn handle(handlers: &[Box<dyn Handler>], delivery: &Delivery) -> Outcome {
             Handled::Yes(outcome) => Some(outcome),
             Handled::No => None,
         });
-    answered.unwrap_or(Outcome::Done {
-        replies: Vec::new(),
-    })
+    answered.unwrap_or_else(|| Outcome::done(Vec::new()))
 }

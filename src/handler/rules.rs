@@ -232,7 +232,7 @@ impl Handler for Rules {
             return Handled::No;
         };
         Handled::Yes(match replies {
-            Ok(replies) => Outcome::Done { replies },
+            Ok(replies) => Outcome::done(replies),
             // Another attempt would find the same.
             Err(unfilled) => Outcome::Dead {
                 reason: format!("RULES_FILE: the reply of rule {rule} {unfilled}"),

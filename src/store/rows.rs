@@ -167,6 +167,16 @@ pub struct Event {
     pub body: String,
 }
 
+/// What is remembered of a conversation between its messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Contact {
+    /// The first message the person wrote; 0 when it is only known that there
+    /// was one.
+    pub first_message: Option<EventId>,
+    /// Since when the person wants no marketing, in Unix milliseconds.
+    pub marketing_stopped_at: Option<i64>,
+}
+
 /// A message to be put in the outbox.
 #[derive(Clone, Debug)]
 pub struct NewMessage {

@@ -148,6 +148,10 @@ CREATE INDEX job_dead ON job(id) WHERE state = 3;
 ///   account or app (gateway::halts). Version 1 had a number's halt in its queue;
 ///   `halt_since` was when it was last seen, which is as good as is known. What was
 ///   an account's becomes the number's: its account was not known.
+/// * `conversation.first_message`: the event with which its person first turned to
+///   us; 0 when it is not known which. `marketing_stopped_at`: since when that
+///   person wants no marketing.
+/// * `rest`: rules that do not fire in a conversation until a time.
 /// * `seen`: a digest → its event, by which duplicates are found.
 /// * `lane`: the open jobs of each lane, in order.
 /// * `filed`: up to which event `seen` is whole, up to which job `lane`. What is
@@ -254,6 +258,21 @@ CREATE TABLE filed(
 ) WITHOUT ROWID;
 INSERT INTO filed SELECT 'event', coalesce(max(id), 0) FROM event;
 INSERT INTO filed SELECT 'job', coalesce(max(id), 0) FROM job;
+
+ALTER TABLE conversation ADD COLUMN first_message INTEGER;
+ALTER TABLE conversation ADD COLUMN marketing_stopped_at INTEGER;
+UPDATE conversation SET first_message = first.event FROM
+  (SELECT conversation, min(id) AS event FROM event
+   WHERE kind = 0 AND field = 'messages' GROUP BY conversation) AS first
+  WHERE first.conversation = conversation.id;
+UPDATE conversation SET first_message = 0
+  WHERE id IN (SELECT merged_into FROM conversation WHERE merged_into IS NOT NULL);
+CREATE TABLE rest(
+  conversation INTEGER NOT NULL,
+  rule TEXT NOT NULL,
+  until INTEGER NOT NULL,
+  PRIMARY KEY(conversation, rule)
+) WITHOUT ROWID;
 ";
 
 /// How long a writer waits for another process that holds the file.
@@ -653,6 +672,28 @@ mod tests {
         let pushed = tx.push_job(7, 3, None, None, Priority::Reply, 2);
         assert_eq!(pushed.unwrap(), 7);
         assert_eq!(database.damage().unwrap(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_first_messages_of_version_1_are_known() {
+        let path = version_1(
+            "contacts-1.db",
+            "INSERT INTO conversation(id, number, user, merged_into)
+               VALUES(1, '1', 'a', NULL), (2, '1', 'b', 1), (3, '1', 'c', NULL), (4, '1', 'd', NULL);
+             INSERT INTO event(id, digest, kind, field, type, key, conversation, received_at, body)
+               VALUES(5, 'a', 0, 'messages', 'text', 'a', 2, 1, ''),
+                     (6, 'b', 1, 'messages', 'sent', 'b', 3, 1, ''),
+                     (7, 'c', 0, 'messages', 'text', 'c', 3, 1, ''),
+                     (8, 'd', 0, 'messages', 'text', 'd', 3, 1, ''),
+                     (9, 'e', 0, 'history', 'text', 'e', 4, 1, '');",
+        );
+        let database = Database::open(&path, Access::Serve).unwrap();
+        let first = |id| database.tx().contact(id).unwrap().first_message;
+        assert_eq!(
+            [first(1), first(3), first(4)],
+            [Some(0), Some(7), None],
+            "joined ones wrote before; a status and a history are no message to us"
+        );
     }
 
     #[test]

@@ -37,6 +37,7 @@ macro_rules! message_columns {
     };
 }
 // After the macros, which they use.
+mod contact;
 mod conversations;
 mod events;
 mod jobs;

@@ -257,6 +257,24 @@ impl Message {
     }
 }
 
+/// Whether by a message of this type a person turns to the business. One that is
+/// opened, reacted to or deleted says nothing, nor does Meta's own news of them,
+/// nor what Meta does not pass on.
+pub fn says_something(kind: &str) -> bool {
+    !matches!(
+        kind,
+        "reaction"
+            | "system"
+            | "unsupported"
+            | "unknown"
+            | "request_welcome"
+            | "ephemeral"
+            | "media_placeholder"
+            | "edit"
+            | "revoke"
+    )
+}
+
 /// Prints the id and the type: the rest is between the user and the business.
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

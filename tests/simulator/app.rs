@@ -59,7 +59,7 @@ impl App {
                 .collect(),
             _ => Vec::new(),
         };
-        Outcome::Done { replies }
+        Outcome::done(replies)
     }
 
     fn reply(&mut self, event: i64) -> String {

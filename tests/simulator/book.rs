@@ -171,7 +171,7 @@ impl Book {
                 event.ended = Some(JobState::Dead);
                 return Ok(());
             }
-            Outcome::Done { replies } => replies,
+            Outcome::Done { replies, .. } => replies,
         };
         event.ended = Some(JobState::Done);
         let event = self.arrived(index);

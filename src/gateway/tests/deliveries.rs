@@ -68,7 +68,7 @@ fn the_end_of_a_delivery_and_its_replies_are_one_commit() {
     bench.write(ANN, None);
     let delivery = bench.deliveries().remove(0);
     let replies = vec![r#"{"type":"text","text":{"body":"hi"}}"#.into()];
-    let outcome = Outcome::Done { replies };
+    let outcome = Outcome::done(replies);
     let (gateway, now) = (bench.gateway.clone(), bench.now);
     let crashed = bench.database.commit(|tx| {
         gateway.finish_delivery(tx, now, delivery.job, delivery.attempt, &outcome, 0.0)?;

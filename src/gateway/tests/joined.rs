@@ -71,7 +71,7 @@ fn a_lane_that_is_joined_still_waits_for_its_window_and_its_backoff() {
             } else {
                 Vec::new()
             };
-            bench.delivered(&delivery, &Outcome::Done { replies });
+            bench.delivered(&delivery, &Outcome::done(replies));
         }
         let send = bench.sends().remove(0);
         bench.sent(&send, &lost());
@@ -97,7 +97,7 @@ fn what_a_person_was_sent_under_two_ids_counts_together() {
     bench.write("", Some(ANN_BSUID));
     let delivery = bench.deliveries().remove(0);
     let replies = vec![r#"{"type":"text","text":{"body":"hi"}}"#.to_owned(); 30];
-    bench.delivered(&delivery, &Outcome::Done { replies });
+    bench.delivered(&delivery, &Outcome::done(replies));
     let mut sent = 0;
     for _ in 0..20 {
         for send in bench.sends() {

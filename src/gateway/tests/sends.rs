@@ -237,7 +237,7 @@ fn a_read_mark_is_repeated_without_a_window_a_few_times() {
     bench.write(ANN, None);
     let delivery = bench.deliveries().remove(0);
     let replies = vec![r#"{"type":"read"}"#.into()];
-    bench.delivered(&delivery, &Outcome::Done { replies });
+    bench.delivered(&delivery, &Outcome::done(replies));
     for attempt in 1..=3 {
         let send = bench.sends().remove(0);
         assert_eq!(send.attempt, attempt);

@@ -401,6 +401,7 @@ fn delivery(kind: Kind, field: &str, body: &str) -> Delivery {
         type_: "text".into(),
         received_at: 0,
         started_at: 0,
+        facts: crate::gateway::Facts::default(),
         body: body.into(),
     }
 }
@@ -418,7 +419,7 @@ fn the_queue_gets_replies_or_the_next_handler_is_asked() {
     };
     let done = |replies: &[&str]| {
         let replies = replies.iter().map(|reply| (*reply).to_owned()).collect();
-        Handled::Yes(Outcome::Done { replies })
+        Handled::Yes(Outcome::done(replies))
     };
     let hello = r#"{"type":"text","text":{"body":"Hello"}}"#;
     for (kind, field, text, expected) in [

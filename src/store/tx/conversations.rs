@@ -71,6 +71,7 @@ impl Tx<'_> {
         let full_at_us = self.pair_full_at_us(into)?.max(now_us) + owed_us;
         self.set_pair_full_at_us(into, full_at_us)?;
         self.set_seen(into, self.seen_of(into)?.merge(self.seen_of(from)?))?;
+        self.merge_contact(from, into)?;
         self.execute(
             "UPDATE conversation SET merged_into = ?2 WHERE id = ?1",
             params![from, into],
@@ -169,11 +170,12 @@ impl Tx<'_> {
         Ok(waiting.unwrap_or_default())
     }
 
-    /// The customer writes.
-    pub fn set_wrote_at(&self, id: ConversationId, now: i64) -> Result<()> {
+    /// The customer writes; `said` is the event when it says something.
+    pub fn set_wrote_at(&self, id: ConversationId, said: Option<EventId>, now: i64) -> Result<()> {
         self.execute(
-            "UPDATE conversation SET wrote_at = ?2 WHERE id = ?1",
-            params![id, now],
+            "UPDATE conversation SET wrote_at = ?2, first_message = coalesce(first_message, ?3)
+             WHERE id = ?1",
+            params![id, now, said],
         )?;
         Ok(())
     }

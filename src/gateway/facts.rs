@@ -1,0 +1,70 @@
+//! What a handler is told about the conversation, and what it wants remembered.
+//!
+//! [`Facts`] are read in the commit that claims a delivery, [`Effect`]s are
+//! written in the one that ends it. A lane runs one at a time, so nothing comes
+//! between the two, and a crash neither forgets an effect nor repeats it.
+
+use super::Gateway;
+use crate::store::rows::*;
+use crate::store::{Result, Tx};
+use std::collections::BTreeMap;
+
+/// What is known about a delivery's conversation when its attempt begins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The event is the first message of this person to this number, and stays
+    /// so when it is tried again or replayed.
+    pub first_contact: bool,
+    /// The person wants no marketing from this number.
+    pub marketing_stopped: bool,
+    /// Rules that rest in this conversation, and until when in Unix
+    /// milliseconds. Some may be over.
+    pub resting: BTreeMap<String, i64>,
+}
+
+/// Something a handler wants remembered about the conversation, once its
+/// delivery is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// A rule rests in this conversation.
+    Rest {
+        /// The name the rule has in [`Facts::resting`].
+        rule: String,
+        /// In Unix milliseconds.
+        until: i64,
+    },
+    /// The person wants no marketing from this number any more.
+    StopMarketing,
+    /// The person wants marketing again.
+    StartMarketing,
+}
+
+impl Gateway {
+    /// What is known about the conversation of `lane` as `event` is delivered.
+    pub(super) fn facts(&self, tx: &Tx<'_>, lane: ConversationId, event: EventId) -> Result<Facts> {
+        let known = tx.contact(lane)?;
+        Ok(Facts {
+            first_contact: known.first_message == Some(event),
+            marketing_stopped: known.marketing_stopped_at.is_some(),
+            resting: tx.resting(lane)?.into_iter().collect(),
+        })
+    }
+
+    /// Writes what a handler wants remembered.
+    pub(super) fn remember(
+        &self,
+        tx: &Tx<'_>,
+        now: i64,
+        lane: ConversationId,
+        effects: &[Effect],
+    ) -> Result<()> {
+        for effect in effects {
+            match effect {
+                Effect::Rest { rule, until } => tx.rest(lane, rule, *until, now)?,
+                Effect::StopMarketing => tx.set_marketing_stopped(lane, Some(now))?,
+                Effect::StartMarketing => tx.set_marketing_stopped(lane, None)?,
+            }
+        }
+        Ok(())
+    }
+}
