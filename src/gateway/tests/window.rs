@@ -129,7 +129,7 @@ fn replies_of_an_app_are_refused_as_a_callers_posts_are() {
     bench.hears(bench.now - 25 * HOUR, "");
     let delivery = bench.deliveries().remove(0);
     let replies = vec![TEXT.into(), r#"{"type":"read"}"#.into(), TEMPLATE.into()];
-    bench.delivered(&delivery, &Outcome::Done { replies });
+    bench.delivered(&delivery, &Outcome::done(replies));
     check_refused(&bench, 1);
     let send = bench.sends().remove(0);
     assert_eq!(send.outbox, 2, "a read mark needs no window");
