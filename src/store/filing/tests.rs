@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::policy::priority::Priority;
-use crate::store::{Database, StoreError, Tx};
+use crate::store::{Access, Database, StoreError, Tx};
 use crate::wire::notification::{Incoming, read};
 use crate::wire::sample::mix;
 use std::collections::BTreeMap;
@@ -188,4 +188,25 @@ fn in_limits<R: Row>(recent: &Recent<R>) {
     assert!(rows <= recent.most + 1, "{rows} {} in memory", R::LOG);
     let most = (BEHIND_MAX + 1) * recent.most;
     assert!(behind <= most as i64, "{behind} {} to be filed", R::LOG);
+}
+
+#[test]
+fn writing_the_log_back_is_nobody_elses_commit() {
+    let name = format!("wabridge-filing-{}.db", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let mut database = Database::open(&path, Access::Serve).unwrap();
+    let beside = Connection::open(&path).unwrap();
+    for key in 1..=20 {
+        let body = body(key);
+        let stored = database.commit(|tx| tx.insert_event(&event(&body), 1, 0));
+        assert!(stored.unwrap().is_some());
+        // Wholly written back, so that the next commit begins the log anew.
+        let write_back = "PRAGMA wal_checkpoint(PASSIVE)";
+        beside.query_row(write_back, [], |_| Ok(())).unwrap();
+        assert_eq!(database.unfiled.borrow().events.rows.len(), key as usize);
+    }
+    drop((database, beside));
+    for end in ["", "-lock", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{end}", path.display()));
+    }
 }
