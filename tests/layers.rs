@@ -23,9 +23,15 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["handler", "gateway", "store", "policy", "wire", "config"],
     ),
     (
-        "cli",
+        "service",
         &[
             "edge", "handler", "gateway", "store", "policy", "wire", "config",
+        ],
+    ),
+    (
+        "cli",
+        &[
+            "service", "edge", "handler", "gateway", "store", "policy", "wire", "config",
         ],
     ),
 ];

@@ -2,7 +2,7 @@
 
 use super::{Failure, Outcome, output};
 use crate::config::{self, Config, Sources};
-use crate::edge::serve::{Service, listen_for_signals, run_until_signal};
+use crate::edge::serve::{Running, listen_for_signals, run_until_signal};
 use crate::edge::standin::{Delays, Exchange, Number, Options, StandIn};
 use crate::edge::{clock, log as log_lines};
 use crate::gateway::operator;
@@ -55,7 +55,7 @@ pub fn run(mut parser: Parser) -> Outcome {
             other => return Err(other.unexpected().into()),
         }
     }
-    log_lines::start(log::LevelFilter::Warn);
+    log_lines::start(log::LevelFilter::Warn, &[]);
     let stage = Stage::build()?;
     let outcome = match once {
         true => stage.play_once(),
@@ -70,7 +70,7 @@ pub fn run(mut parser: Parser) -> Outcome {
 struct Stage {
     config: Config,
     standin: Arc<StandIn>,
-    service: Mutex<Option<Service>>,
+    service: Mutex<Option<Running>>,
     folder: PathBuf,
     webhook: String,
     secret: String,
@@ -117,7 +117,7 @@ impl Stage {
         ]);
         let config = config::load(&sources).map_err(|all| super::problems_said(&all))?;
         let rules = Rules::load(&rules_file).map_err(Failure::because)?;
-        let service = Service::start(&config, vec![Box::new(rules)]).map_err(Failure::because)?;
+        let service = Running::start(&config, vec![Box::new(rules)]).map_err(Failure::because)?;
         let webhook = format!("http://{}{}", service.address(), config.webhook_path);
         standin.set_callback(&webhook);
         Ok(Stage {
@@ -261,7 +261,7 @@ Meta's handshake, and what is stored:
         }
     }
 
-    fn service(&self) -> MutexGuard<'_, Option<Service>> {
+    fn service(&self) -> MutexGuard<'_, Option<Running>> {
         self.service.lock().unwrap_or_else(|e| e.into_inner())
     }
 }

@@ -14,6 +14,7 @@ mod status;
 mod window;
 
 use crate::config::{Problem, Sources};
+use crate::service::Chain;
 use crate::store::{Access, Database, StoreError};
 use lexopt::{Arg, Parser, ValueExt};
 use std::error::Error;
@@ -218,21 +219,6 @@ fn overview() -> String {
     );
     text.push_str(&crate::config::table::help());
     text
-}
-
-/// An error and its causes, in one line.
-struct Chain<'e>(&'e dyn Error);
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
-    }
 }
 
 /// Says what is wrong with the settings, all of it.

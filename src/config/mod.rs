@@ -357,7 +357,7 @@ fn warnings(sources: &Sources, allow_unsigned: bool, has_secret: bool) -> Vec<St
     let handled = ["RULES_FILE", "FORWARD_URL"]
         .iter()
         .any(|name| sources.value(name).is_some());
-    if !handled {
+    if !handled && !sources.answered {
         warnings.push(
             "neither RULES_FILE nor FORWARD_URL is set: events are stored, and nobody answers them"
                 .to_owned(),

@@ -13,6 +13,8 @@ const SECRET_BYTES_MAX: usize = 64 * 1024;
 pub struct Sources {
     values: BTreeMap<String, String>,
     from_dotenv: Vec<String>,
+    /// Whoever runs the service answers itself, without a setting.
+    pub(super) answered: bool,
     /// What went wrong while reading.
     pub(super) problems: Vec<Problem>,
 }
@@ -41,6 +43,13 @@ impl Sources {
                 .collect(),
             ..Sources::default()
         }
+    }
+
+    /// Answers come from elsewhere than the settings: no word that nobody gives
+    /// any.
+    pub fn answered(mut self) -> Sources {
+        self.answered = true;
+        self
     }
 
     /// The value of `name`. A setting left empty counts as not set, except for

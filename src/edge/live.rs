@@ -21,13 +21,10 @@ pub struct InForce {
 }
 
 impl InForce {
-    /// Which events these handlers want: an app gets all, rules answer messages.
-    pub fn wants(config: &Config, handlers: &[Box<dyn Handler>]) -> Wants {
-        match (&config.forward, handlers.is_empty()) {
-            (_, true) => Wants::Nothing,
-            (None, false) => Wants::Messages,
-            (Some(_), false) => Wants::All,
-        }
+    /// Which events these handlers want.
+    pub fn wants(handlers: &[Box<dyn Handler>]) -> Wants {
+        let wants = handlers.iter().map(|handler| handler.wants());
+        wants.max().unwrap_or(Wants::Nothing)
     }
 }
 

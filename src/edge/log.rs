@@ -8,9 +8,15 @@ use log::LevelFilter;
 use simplelog::{ConfigBuilder, WriteLogger};
 use std::io::{LineWriter, stderr};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Starts logging at `level`.
-pub fn start(level: LevelFilter) {
+/// Whether the lines are ours to write: a program that has wabridge as its
+/// library may have a logger of its own, and then the level is its own too.
+static OURS: AtomicBool = AtomicBool::new(false);
+
+/// Starts logging at `level`, what wabridge says and what these other `crates`
+/// do. Where there is a logger already, that one stays.
+pub fn start(level: LevelFilter, crates: &[&'static str]) {
     let mut config = ConfigBuilder::new();
     config
         .set_time_format_rfc3339()
@@ -19,6 +25,9 @@ pub fn start(level: LevelFilter) {
         .set_location_level(LevelFilter::Off)
         // Libraries may log headers and bodies at debug.
         .add_filter_allow_str("wabridge");
+    for name in crates {
+        config.add_filter_allow_str(name);
+    }
     // The journal has times of its own.
     if std::env::var_os("JOURNAL_STREAM").is_some() {
         config.set_time_level(LevelFilter::Off);
@@ -26,13 +35,26 @@ pub fn start(level: LevelFilter) {
     // Unbuffered it would make two dozen write calls a line.
     let lines = LineWriter::new(stderr());
     // It lets everything through: the level is `log`'s own, which can change.
-    let _ = WriteLogger::init(LevelFilter::Trace, config.build(), lines);
-    set_level(level);
+    if WriteLogger::init(LevelFilter::Trace, config.build(), lines).is_ok() {
+        OURS.store(true, Ordering::SeqCst);
+        set_level(level);
+    }
 }
 
 /// Logs at `level` from now on.
 pub fn set_level(level: LevelFilter) {
-    log::set_max_level(level);
+    if OURS.load(Ordering::SeqCst) {
+        log::set_max_level(level);
+    }
+}
+
+/// A panic's own words may hold a customer's: from now on only its place is
+/// logged.
+pub fn hide_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        log::error!("msg=\"panic\" at={}", place.unwrap_or_default());
+    }));
 }
 
 /// Lets a few lines a second through at `info` and tells how many it held

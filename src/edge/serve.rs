@@ -123,7 +123,7 @@ impl From<StoreError> for StartError {
 }
 
 /// A running service.
-pub struct Service {
+pub struct Running {
     live: Live,
     http: Arc<HttpServer>,
     committer: Committer,
@@ -138,19 +138,19 @@ pub struct Service {
     address: Listen,
 }
 
-impl Service {
+impl Running {
     /// Starts the service. `handlers` are asked in turn for each event.
-    pub fn start(config: &Config, handlers: Vec<Box<dyn Handler>>) -> Result<Service, StartError> {
+    pub fn start(config: &Config, handlers: Vec<Box<dyn Handler>>) -> Result<Running, StartError> {
         raise_descriptor_limit();
         let database = Database::open(&config.database, Access::Serve)?;
-        Service::start_on(database, config, handlers)
+        Running::start_on(database, config, handlers)
     }
 
     fn start_on(
         mut database: Database,
         config: &Config,
         handlers: Vec<Box<dyn Handler>>,
-    ) -> Result<Service, StartError> {
+    ) -> Result<Running, StartError> {
         // First: nothing is taken up by a process that cannot serve.
         let graph = client(config).map_err(StartError::Roots)?;
         let socket = listen(config)?;
@@ -163,7 +163,7 @@ impl Service {
             None => None,
         };
         let now = clock::now_ms();
-        let wants = InForce::wants(config, &handlers);
+        let wants = InForce::wants(&handlers);
         let (gateway, recovered) = database.commit(|tx| {
             let gateway = Gateway::open(tx, config.limits.clone(), wants, &config.tokens)?;
             let recovered = gateway.recover(tx, now)?;
@@ -270,7 +270,7 @@ impl Service {
                 .spawn(move || watch(listeners, &stopping))
                 .map_err(StartError::Threads)?
         };
-        Ok(Service {
+        Ok(Running {
             live,
             http,
             committer,
@@ -315,7 +315,7 @@ impl Service {
                 "msg=\"API_KEY was not set at the start: the API is served from the next restart on\""
             );
         }
-        let wants = InForce::wants(&config, &handlers);
+        let wants = InForce::wants(&handlers);
         let before = self.live.now();
         let gateway = before
             .gateway
@@ -657,9 +657,9 @@ pub fn listen_for_signals() -> io::Result<Signals> {
 /// # Errors
 /// When threads cannot be started.
 pub fn run_until_signal(
-    service: Service,
+    running: Running,
     mut signals: Signals,
-    mut reread: impl FnMut(&Service),
+    mut reread: impl FnMut(&Running),
 ) -> io::Result<()> {
     let (heard, hear) = mpsc::channel();
     thread::Builder::new()
@@ -672,7 +672,7 @@ pub fn run_until_signal(
             }
         })?;
     while hear.recv() == Ok(SIGHUP) {
-        reread(&service);
+        reread(&running);
     }
     log::info!("msg=\"stopping; a second signal ends at once\"");
     systemd::notify("STOPPING=1");
@@ -681,6 +681,6 @@ pub fn run_until_signal(
             std::process::exit(1);
         }
     })?;
-    service.stop();
+    running.stop();
     Ok(())
 }

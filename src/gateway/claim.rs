@@ -317,7 +317,7 @@ impl Gateway {
             job: job.id,
             attempt: job.attempts + 1,
             event: event.id,
-            webhook_id: format!("msg_{}", signature::hex(&key_digest(&event.key))),
+            webhook_id: webhook_id(&event.key),
             kind: event.kind,
             field: event.field,
             type_: event.type_,
@@ -448,6 +448,11 @@ impl Gateway {
             body,
         })))
     }
+}
+
+/// What a consumer recognises an event by, whatever the attempt.
+pub fn webhook_id(key: &str) -> String {
+    format!("msg_{}", signature::hex(&key_digest(key)))
 }
 
 /// What became of one job that was due.

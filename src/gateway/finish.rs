@@ -16,6 +16,7 @@ use crate::store::{Result, Tx};
 use crate::wire::notification::{self, Kind};
 use crate::wire::outgoing::{self, Outgoing, ReplyTo};
 use crate::wire::validate;
+use std::fmt;
 use std::time::Duration;
 
 /// What a consumer made of an event.
@@ -30,8 +31,8 @@ pub enum Outcome {
     },
     /// Not now: the same event again later, not before `wait`.
     Retry {
-        /// In words, without the event's contents.
-        reason: String,
+        /// Why.
+        reason: Reason,
         /// The least time to wait, if the consumer said so.
         wait: Option<Duration>,
         /// It says something about the consumer as a whole (refused, timed
@@ -39,7 +40,66 @@ pub enum Outcome {
         down: bool,
     },
     /// Never: a dead letter.
-    Dead { reason: String },
+    Dead { reason: Reason },
+}
+
+/// Why an event was not dealt with: a sentence of ours, which is logged, and
+/// what the business's own logic said, which may repeat a customer's words and
+/// is for the operator's eyes alone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Reason {
+    said: String,
+    details: Option<String>,
+}
+
+impl Reason {
+    /// With what the business's own logic said, cut where it gets too long.
+    pub fn with_details(said: impl Into<String>, details: impl Into<String>) -> Reason {
+        let mut details = details.into();
+        if let Some((end, _)) = details.char_indices().nth(DETAILS_CHARS_MAX) {
+            details.truncate(end);
+        }
+        Reason {
+            said: said.into(),
+            details: Some(details).filter(|details| !details.is_empty()),
+        }
+    }
+
+    /// All of it, as it is kept with the delivery.
+    pub fn in_full(&self) -> String {
+        match &self.details {
+            Some(details) => format!("{}: {details}", self.said),
+            None => self.said.clone(),
+        }
+    }
+}
+
+impl From<String> for Reason {
+    fn from(said: String) -> Reason {
+        Reason {
+            said,
+            details: None,
+        }
+    }
+}
+
+impl From<&str> for Reason {
+    fn from(said: &str) -> Reason {
+        said.to_owned().into()
+    }
+}
+
+/// What may be logged.
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.said)
+    }
+}
+
+impl fmt::Debug for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        fmt::Debug::fmt(&self.said, f)
+    }
 }
 
 impl Outcome {
@@ -65,6 +125,9 @@ pub enum Sent {
 
 /// Marks (read, typing) are worth little: a few tries.
 const MARK_TRIES_MAX: u32 = 3;
+
+/// The longest explanation that is kept with a delivery.
+const DETAILS_CHARS_MAX: usize = 1_000;
 
 /// Replies to one event. More is a mistake in the app, and would flood the
 /// customer.
@@ -95,10 +158,13 @@ impl Gateway {
                 self.remember(tx, now, job.lane, effects)?;
                 tx.end_job(&job, JobState::Done, None, now)?;
             }
-            Outcome::Dead { reason } => tx.end_job(&job, JobState::Dead, Some(reason), now)?,
+            Outcome::Dead { reason } => {
+                tx.end_job(&job, JobState::Dead, Some(&reason.in_full()), now)?;
+            }
             Outcome::Retry { reason, wait, down } => {
                 let wait = at_least(*wait, retry::DELIVERY.after(job.attempts, luck));
-                tx.retry_job(&job, now, now + wait, job.attempts, Some(reason))?;
+                let reason = reason.in_full();
+                tx.retry_job(&job, now, now + wait, job.attempts, Some(&reason))?;
                 if *down {
                     return tx.set_breaker(job.queue, breaker.failed(now));
                 }

@@ -28,7 +28,7 @@ pub mod window;
 pub use claim::{Claimed, Delivery, Rest, Sending, Work};
 pub use facts::{Effect, Facts};
 pub use fetch::Fetching;
-pub use finish::{Outcome, Sent};
+pub use finish::{Outcome, Reason, Sent};
 pub use post::{Post, Posted};
 pub use receive::Received;
 
@@ -45,8 +45,8 @@ use std::collections::BTreeMap;
 /// The name of the consumer that answers.
 pub const BOT: &str = "bot";
 
-/// Which events the bot wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which events the bot wants; each of them more than the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Wants {
     /// Nobody is there to answer: events are kept only.
     Nothing,

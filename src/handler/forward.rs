@@ -1,7 +1,7 @@
 //! Hands events to an HTTP app, as Meta would: an app written for Meta's
 //! webhooks works behind it unchanged, and may answer with replies.
 
-use super::{Delivery, Handled, Handler, Outcome};
+use super::{Delivery, Handled, Handler, Outcome, Wants};
 use crate::config::Forward;
 use crate::wire::raw;
 use crate::wire::signature::{HubKeys, StandardKey};
@@ -83,9 +83,13 @@ impl ForwardHandler {
 }
 
 impl Handler for ForwardHandler {
+    fn wants(&self) -> Wants {
+        Wants::All
+    }
+
     fn handle(&self, delivery: &Delivery) -> Handled {
         Handled::Yes(self.call(delivery).unwrap_or_else(|error| Outcome::Retry {
-            reason: format!("the app could not be reached: {}", in_words(&error)),
+            reason: format!("the app could not be reached: {}", in_words(&error)).into(),
             wait: None,
             down: true,
         }))
@@ -99,22 +103,23 @@ fn refused(status: u16, retry_after: Option<&str>) -> Outcome {
         .map(|seconds: u64| Duration::from_secs(seconds.min(RETRY_AFTER_MAX_S)));
     match status {
         300..400 => Outcome::Retry {
-            reason: format!("the app redirects ({status}): set FORWARD_URL to the final address"),
+            reason: format!("the app redirects ({status}): set FORWARD_URL to the final address")
+                .into(),
             wait,
             down: true,
         },
         408 | 429 => Outcome::Retry {
-            reason: format!("the app answered {status}"),
+            reason: format!("the app answered {status}").into(),
             wait,
             down: false,
         },
         500.. => Outcome::Retry {
-            reason: format!("the app answered {status}"),
+            reason: format!("the app answered {status}").into(),
             wait,
             down: true,
         },
         _ => Outcome::Dead {
-            reason: format!("the app refused it with {status}"),
+            reason: format!("the app refused it with {status}").into(),
         },
     }
 }

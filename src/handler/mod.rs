@@ -7,7 +7,7 @@
 pub mod forward;
 pub mod rules;
 
-pub use crate::gateway::{Delivery, Effect, Facts, Outcome};
+pub use crate::gateway::{Delivery, Effect, Facts, Outcome, Reason, Wants};
 
 /// Something that deals with events.
 ///
@@ -15,6 +15,9 @@ pub use crate::gateway::{Delivery, Effect, Facts, Outcome};
 /// returns are sent once, since they are stored in the same commit that marks
 /// the event as done.
 pub trait Handler: Send + Sync {
+    /// Which events it is worth asking about.
+    fn wants(&self) -> Wants;
+
     /// Deals with one event, or leaves it to the next handler.
     fn handle(&self, delivery: &Delivery) -> Handled;
 }

@@ -34,7 +34,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Delivery, Handled, Handler, Outcome};
+use super::{Delivery, Handled, Handler, Outcome, Wants};
 use crate::wire::event::Event;
 use crate::wire::message::{Content, Interactive, Message};
 use crate::wire::notification::Kind;
@@ -224,6 +224,10 @@ fn is_said_to_us(content: &Content) -> bool {
 }
 
 impl Handler for Rules {
+    fn wants(&self) -> Wants {
+        Wants::Messages
+    }
+
     fn handle(&self, delivery: &Delivery) -> Handled {
         if delivery.kind != Kind::Message || delivery.field != "messages" {
             return Handled::No;
@@ -235,7 +239,7 @@ impl Handler for Rules {
             Ok(replies) => Outcome::done(replies),
             // Another attempt would find the same.
             Err(unfilled) => Outcome::Dead {
-                reason: format!("RULES_FILE: the reply of rule {rule} {unfilled}"),
+                reason: format!("RULES_FILE: the reply of rule {rule} {unfilled}").into(),
             },
         })
     }

@@ -5,7 +5,7 @@
 //! a button too many is said by [`validate`](super::validate), in one place for every sender.
 //!
 //! ```
-//! use wabridge::wire::compose::{Media, Message, Parameter};
+//! use wabridge::compose::{Media, Message, Parameter};
 //!
 //! let hello = Message::text("hi");
 //! assert_eq!(
@@ -182,7 +182,7 @@ impl Message<kind::Mark> {
     /// Marks a message of the user, and those before it, as read.
     ///
     /// ```
-    /// use wabridge::wire::compose::Message;
+    /// use wabridge::compose::Message;
     ///
     /// assert_eq!(
     ///     Message::read("wamid.A").to_json(),

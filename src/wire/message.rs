@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::event::lenient::{decimal, flag, hide, object, record, seconds, text, words};
 use super::status::ReportedError;
 
+mod answers;
 mod cards;
 mod replies;
 #[cfg(test)]

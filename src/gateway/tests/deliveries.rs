@@ -47,7 +47,7 @@ fn the_lane_waits_for_an_event_that_is_tried_again() {
 fn a_dead_letter_lets_the_lane_go_on_and_a_replay_goes_first() {
     let mut bench = Bench::new();
     (0..3).for_each(|_| _ = bench.write(ANN, None));
-    let reason = "no".to_owned();
+    let reason = "no".into();
     let first = bench.deliveries().remove(0);
     bench.delivered(&first, &Outcome::Dead { reason });
     let second = bench.deliveries().remove(0);

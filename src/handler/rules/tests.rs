@@ -455,7 +455,9 @@ fn a_reply_that_cannot_be_filled_in_is_a_dead_letter_without_a_word_of_the_custo
         let reason = format!("RULES_FILE: the reply of rule 1 {why}");
         assert_eq!(
             rules.handle(&delivery(Kind::Message, "messages", &body)),
-            Handled::Yes(Outcome::Dead { reason })
+            Handled::Yes(Outcome::Dead {
+                reason: reason.into()
+            })
         );
     }
 }

@@ -9,7 +9,7 @@ impl Message<kind::Contacts> {
     /// One or more address cards.
     ///
     /// ```
-    /// use wabridge::wire::compose::{ContactCard, Message};
+    /// use wabridge::compose::{ContactCard, Message};
     ///
     /// let card = ContactCard::new("Ana Silva")
     ///     .phone("+1 555 010 7001", "WORK")

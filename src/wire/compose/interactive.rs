@@ -69,7 +69,7 @@ impl Message<kind::Buttons> {
     /// One to three reply buttons, each an id for you and a title for the user.
     ///
     /// ```
-    /// use wabridge::wire::compose::{Header, Media, Message};
+    /// use wabridge::compose::{Header, Media, Message};
     ///
     /// let question = Message::buttons("A table for two?", [("yes", "Yes"), ("no", "No")])
     ///     .header(Header::image(Media::id("1013")))
@@ -91,7 +91,7 @@ impl Message<kind::List> {
     /// from [`section`](Message::section); there can be ten in all.
     ///
     /// ```
-    /// use wabridge::wire::compose::Message;
+    /// use wabridge::compose::Message;
     ///
     /// let days = Message::list("Which day?", "Choose").rows([("mon", "Monday"), ("tue", "Tuesday")]);
     /// let meals = Message::list("What would you like?", "Menu")
@@ -131,7 +131,7 @@ impl Message<kind::CtaUrl> {
     /// A button that opens a link.
     ///
     /// ```
-    /// use wabridge::wire::compose::Message;
+    /// use wabridge::compose::Message;
     ///
     /// let shop = Message::cta_url("We are open.", "Visit us", "https://example.com").header("News");
     /// assert_eq!(shop.to_value()["interactive"]["header"]["text"], "News");

@@ -59,7 +59,7 @@ impl Message<kind::Document> {
     /// Any file, shown by its name.
     ///
     /// ```
-    /// use wabridge::wire::compose::{Media, Message};
+    /// use wabridge::compose::{Media, Message};
     ///
     /// let bill = Message::document(Media::id("1013")).filename("bill.pdf").caption("Your bill");
     /// assert_eq!(
@@ -97,7 +97,7 @@ impl Message<kind::Location> {
     /// A place, in degrees; north and east are positive.
     ///
     /// ```
-    /// use wabridge::wire::compose::Message;
+    /// use wabridge::compose::Message;
     ///
     /// let here = Message::location(52.5163, 13.3777).name("The gate").address("1 Main Street");
     /// assert_eq!(here.to_value()["location"]["name"], "The gate");

@@ -19,7 +19,7 @@ impl Message<kind::Template> {
     /// A template by its name and the language it was approved in.
     ///
     /// ```
-    /// use wabridge::wire::compose::{Media, Message, Parameter};
+    /// use wabridge::compose::{Media, Message, Parameter};
     ///
     /// let order = Message::template("order_update", "en_US")
     ///     .header(Parameter::image(Media::id("1013")))

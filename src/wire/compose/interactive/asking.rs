@@ -47,7 +47,7 @@ impl Message<kind::VoiceCall> {
     /// A button that calls the business.
     ///
     /// ```
-    /// use wabridge::wire::compose::Message;
+    /// use wabridge::compose::Message;
     ///
     /// let call = Message::voice_call("Talk to us", "Call now").ttl_minutes(60).payload("visit-7");
     /// let parameters = &call.to_value()["interactive"]["action"]["parameters"];

@@ -16,7 +16,7 @@ impl Message<kind::Carousel> {
     /// Two to ten cards, all of one kind.
     ///
     /// ```
-    /// use wabridge::wire::compose::{CarouselCard, Header, Media, Message};
+    /// use wabridge::compose::{CarouselCard, Header, Media, Message};
     ///
     /// let card = |id: &str, url: &str| {
     ///     CarouselCard::cta_url(Header::image(Media::id(id)), "Look", url).body("Fresh today")

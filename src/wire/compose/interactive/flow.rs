@@ -16,7 +16,7 @@ impl Message<kind::Form> {
     ///
     /// ```
     /// use serde_json::json;
-    /// use wabridge::wire::compose::{Flow, Message};
+    /// use wabridge::compose::{Flow, Message};
     ///
     /// let form = Flow::id("1200").token("visit-7").screen("DATE", json!({"party": 2}));
     /// let message = Message::flow("Book a table here.", "Book", form);

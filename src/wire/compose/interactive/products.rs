@@ -24,7 +24,7 @@ impl Message<kind::ProductList> {
     /// Up to thirty products in titled sections. The header is needed and must be a text.
     ///
     /// ```
-    /// use wabridge::wire::compose::Message;
+    /// use wabridge::compose::Message;
     ///
     /// let shop = Message::product_list("New", "What came in this week", "194")
     ///     .section("Plants", ["sku-1", "sku-2"])

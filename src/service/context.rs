@@ -1,0 +1,124 @@
+//! What a handler sees besides the message: the whole event, the envelope, and
+//! which attempt this is.
+
+use crate::gateway::claim::webhook_id;
+use crate::handler::{Delivery, Facts};
+use crate::wire::event::Event;
+use crate::wire::notification;
+use std::fmt;
+
+/// The event that is being handled, and what is known around it.
+pub struct Context {
+    event: Event,
+    envelope: String,
+    webhook_id: String,
+    attempt: u32,
+    received_at_ms: i64,
+    facts: Facts,
+}
+
+impl Context {
+    pub(super) fn of_delivery(delivery: &Delivery) -> Context {
+        Context {
+            event: Event::read(&delivery.body),
+            envelope: delivery.body.clone(),
+            webhook_id: delivery.webhook_id.clone(),
+            attempt: delivery.attempt,
+            received_at_ms: delivery.received_at,
+            facts: delivery.facts.clone(),
+        }
+    }
+
+    /// The context of an envelope that is nowhere stored: for tests of handlers.
+    /// It is the first attempt, and of several events in the envelope only the
+    /// first counts.
+    ///
+    /// ```
+    /// use wabridge::{Context, events, Message};
+    ///
+    /// fn greet(message: &events::Message, context: &Context) -> Option<Message> {
+    ///     let name = context.event().sender_name().unwrap_or("you");
+    ///     (message.text() == Some("Hi")).then(|| Message::text(format!("Hello {name}")).any())
+    /// }
+    ///
+    /// let context = Context::of_envelope(r#"{"entry": [{"id": "1", "changes": [{
+    ///     "field": "messages", "value": {
+    ///         "metadata": {"phone_number_id": "42"},
+    ///         "contacts": [{"profile": {"name": "Ana"}, "wa_id": "15550107001"}],
+    ///         "messages": [{"id": "wamid.A", "from": "15550107001", "timestamp": "1790000000",
+    ///                       "type": "text", "text": {"body": "Hi"}}]}}]}]}"#);
+    /// let message = context.event().message().unwrap();
+    /// assert_eq!(greet(message, &context), Some(Message::text("Hello Ana").any()));
+    /// ```
+    pub fn of_envelope(envelope: &str) -> Context {
+        let events = notification::read(envelope.as_bytes()).unwrap_or_default();
+        let key = events.first().map_or("", |event| &event.key);
+        Context {
+            event: Event::read(envelope),
+            envelope: envelope.to_owned(),
+            webhook_id: webhook_id(key),
+            attempt: 1,
+            received_at_ms: 0,
+            facts: Facts::default(),
+        }
+    }
+
+    /// The event, typed.
+    pub fn event(&self) -> &Event {
+        &self.event
+    }
+
+    /// The same as Meta sent it, to the letter: JSON with exactly this event in
+    /// it.
+    pub fn envelope(&self) -> &str {
+        &self.envelope
+    }
+
+    /// What this event is called, the same at every attempt and replay and for no
+    /// other event: the key for whatever must not be done twice.
+    pub fn webhook_id(&self) -> &str {
+        &self.webhook_id
+    }
+
+    /// Which attempt this is. The first is 1; a later one means that a handler
+    /// failed, the process ended, or the operator wants the event replayed.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// When the event was stored here, in Unix milliseconds. When the customer
+    /// wrote, its message says; Meta delivers up to days later.
+    pub fn received_at_ms(&self) -> i64 {
+        self.received_at_ms
+    }
+
+    /// Whether this is the first message that the person ever sent to this number;
+    /// still so when the event is tried again or replayed.
+    pub fn is_first_contact(&self) -> bool {
+        self.facts.first_contact
+    }
+
+    /// Whether the person wants no marketing from this number: marketing
+    /// templates are refused, answers are not.
+    pub fn is_marketing_stopped(&self) -> bool {
+        self.facts.marketing_stopped
+    }
+
+    /// The business's number that the event is about, as Graph names it
+    /// (`phone_number_id`).
+    pub fn number(&self) -> Option<&str> {
+        let number = self.event.number.as_ref();
+        number.map(|number| number.phone_number_id.as_str())
+    }
+}
+
+/// Prints nothing that a person wrote.
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("webhook_id", &self.webhook_id)
+            .field("attempt", &self.attempt)
+            .field("event", &self.event)
+            .finish_non_exhaustive()
+    }
+}
