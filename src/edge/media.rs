@@ -15,7 +15,7 @@ use crate::gateway::{Claimed, Fetching, Work};
 use crate::policy::fetch::{self, Fetch, Stored};
 use crate::store::rows::QueueKind;
 use crate::store::{Committer, Result as StoreResult};
-use crate::wire::media::{self, Described, Digest, types};
+use crate::wire::media::{Described, Digest, hosts, types};
 use folder::{Folder, Unwritten};
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -196,7 +196,7 @@ fn look_up(graph: &Graph, token: &Secret, media_id: &str) -> Result<Described, F
 fn download(graph: &Graph, graph_url: &str, token: &Secret, url: &str) -> Result<Answered, Fetch> {
     let mut url = url.to_owned();
     for _ in 0..=REDIRECTS_MAX {
-        if !media::is_metas(&url, graph_url) {
+        if !hosts::is_metas(&url, graph_url) {
             return Err(Fetch::Elsewhere);
         }
         let answered = graph.call(Call {

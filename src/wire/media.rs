@@ -1,6 +1,8 @@
-//! Files in messages: which an event holds, how their digests are written, where
-//! Meta keeps them, and what Graph says of one. Their types and names are
-//! [`types`]'s.
+//! Files in messages: which an event holds, how their digests are written, and
+//! what Graph says of one.
+//!
+//! * [`types`]: their types and names
+//! * [`hosts`]: where Meta keeps them
 //!
 //! Ids, types and names come from outside, some of them from customers: what
 //! leaves this module is checked or made anew.
@@ -12,6 +14,7 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use std::fmt;
 
+pub mod hosts;
 #[cfg(test)]
 mod tests;
 pub mod types;
@@ -259,40 +262,4 @@ impl Described {
             bytes: text("file_size").and_then(|text| text.parse().ok()),
         })
     }
-}
-
-/// Domains of Meta's that serve files. `lookaside.fbsbx.com` is the one in its
-/// reference; the others are where that one may redirect to.
-const META_DOMAINS: &[&str] = &["fbsbx.com", "fbcdn.net", "facebook.com", "whatsapp.net"];
-
-/// Whether our token may be shown at this address: a host of Meta's by TLS on
-/// the usual port, or the very server that `graph` (GRAPH_API_URL) names. An
-/// answer that was forged must lead to no other machine, least of all to one
-/// of our own network.
-pub fn is_metas(url: &str, graph: &str) -> bool {
-    // Only what every reader of addresses understands alike.
-    if !url.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') {
-        return false;
-    }
-    let Some((scheme, authority)) = origin(url) else {
-        return false;
-    };
-    if origin(graph) == Some((scheme, authority)) {
-        return true;
-    }
-    let host = authority.strip_suffix(":443").unwrap_or(authority);
-    let host = host.to_ascii_lowercase();
-    let is_below = |domain: &&str| {
-        let before = host.strip_suffix(*domain);
-        before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
-    };
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'.' || b == b'-';
-    scheme == "https" && host.bytes().all(plain) && META_DOMAINS.iter().any(is_below)
-}
-
-/// Scheme and authority.
-fn origin(url: &str) -> Option<(&str, &str)> {
-    let (scheme, rest) = url.split_once("://")?;
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    Some((scheme, &rest[..end])).filter(|(_, authority)| !authority.is_empty())
 }
