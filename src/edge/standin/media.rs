@@ -2,7 +2,7 @@
 //! gone after a while, as at Meta's. Reading a form and judging it is pure.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use ring::digest;
@@ -63,6 +63,8 @@ const KINDS: &[(&[&str], usize)] = &[
 #[derive(Default)]
 pub(super) struct Files {
     files: HashMap<String, Media>,
+    /// Ids of files that were here, of the first so many.
+    gone: HashSet<String>,
     /// Where each can be fetched, and until when.
     addresses: HashMap<String, (String, Instant)>,
     bytes: usize,
@@ -130,7 +132,32 @@ impl Files {
     pub fn remove(&mut self, id: &str) -> bool {
         let removed = self.files.remove(id);
         self.bytes -= removed.as_ref().map_or(0, |media| media.bytes.len());
+        if removed.is_some() && self.gone.len() < FILES_MAX {
+            self.gone.insert(id.to_owned());
+        }
         removed.is_some()
+    }
+
+    /// Whether a message may name these files. Ids that were never here pass, for tests that
+    /// are about something else.
+    pub fn check_message(&self, body: &Value) -> Result<(), GraphError> {
+        let Some(object) = body.as_object() else {
+            let mut parts = body.as_array().into_iter().flatten();
+            return parts.try_for_each(|part| self.check_message(part));
+        };
+        for (key, value) in object {
+            let is_file =
+                ["image", "video", "audio", "document", "sticker"].contains(&key.as_str());
+            let id = value["id"].as_str().filter(|_| is_file);
+            if id.is_some_and(|id| self.gone.contains(id)) {
+                let title = format!(
+                    "Param {key}['id'] is not a valid whatsapp business account media attachment ID"
+                );
+                return Err(GraphError::new(400, 100, &title));
+            }
+            self.check_message(value)?;
+        }
+        Ok(())
     }
 }
 
@@ -330,7 +357,12 @@ mod tests {
             .unwrap();
         assert!(files.at(&key(short)).is_none(), "its time is over");
         assert!(files.look_up(&id, Some("8"), "http://x", life).is_none());
+        let message = json!({"type": "template", "template": {"components": [
+            {"parameters": [{"type": "image", "image": {"id": id}}]}]}});
+        assert!(files.check_message(&message).is_ok());
         assert!(files.remove(&id) && !files.remove(&id));
+        assert_eq!(files.check_message(&message).unwrap_err().code, 100);
+        assert!(files.check_message(&json!({"image": {"id": "1"}})).is_ok());
         assert!(files.look_up(&id, None, "http://x", life).is_none());
     }
 }

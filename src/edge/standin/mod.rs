@@ -373,6 +373,12 @@ impl StandIn {
         kept.unwrap_or_else(|error| panic!("the stand-in takes no more files: {error:?}"))
     }
 
+    /// The file with this id is gone, as after its time or when somebody deleted it; whether it
+    /// was there. Messages that name it are refused.
+    pub fn remove_media(&self, id: &str) -> bool {
+        self.inner.state().files.remove(id)
+    }
+
     /// The counts so far.
     pub fn tally(&self) -> Tally {
         self.inner.state().tally

@@ -97,6 +97,7 @@ impl Inner {
 
     fn messages(&self, number: Number, request: &Request) -> Result<Reply, GraphError> {
         let (call, body) = check(&request.body)?;
+        self.state().files.check_message(&body)?;
         let fault = {
             let mut state = self.state();
             let since = state.faults_since.elapsed();
