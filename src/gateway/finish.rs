@@ -5,6 +5,7 @@ mod slow;
 use super::Gateway;
 use super::facts::Effect;
 use super::receive::{early_statuses, status_fault};
+use super::uploads;
 use super::window::Admission;
 use crate::policy::breaker::Breaker;
 use crate::policy::ladder::{self, SendState};
@@ -341,6 +342,7 @@ impl Gateway {
             } => ending.accepted(wamid.as_deref(), [wa_id.as_deref(), user_id.as_deref()]),
             Verdict::Refused { why } => {
                 ending.well()?;
+                uploads::refused(tx, &ending.message, why.code)?;
                 ending.state(SendState::Failed, Some(why))?;
                 ending.end(JobState::Dead, Some(why))
             }
@@ -394,6 +396,9 @@ impl Ending<'_, '_> {
                     fault = Some(status_fault(&early));
                 }
             }
+        }
+        if let Some(fault) = &fault {
+            uploads::refused(self.tx, &self.message, fault.code)?;
         }
         if state != self.message.state {
             self.tx

@@ -8,6 +8,7 @@
 //! * [`finish`]: what came of it, and all that follows, in one commit
 //! * [`facts`]: what handlers are told, and what they want remembered
 //! * [`fetch`]: customers' files
+//! * [`uploads`]: files that Meta has from us
 //! * [`halts`]: what stands still until a person acts
 //! * [`post`]: a message handed over by a caller of the API
 //! * [`window`]: what may be sent to a person when
@@ -23,6 +24,7 @@ pub mod halts;
 pub mod operator;
 pub mod post;
 pub mod receive;
+pub mod uploads;
 pub mod window;
 
 pub use claim::{Claimed, Delivery, Rest, Sending, Work};

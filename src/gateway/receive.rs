@@ -2,6 +2,7 @@
 
 use super::Gateway;
 use super::operator::resolve;
+use super::uploads;
 use crate::policy::ladder::{self, SendState};
 use crate::policy::priority::Priority;
 use crate::policy::verdict;
@@ -100,6 +101,7 @@ impl Gateway {
             let failed = all.iter().find(|facts| facts.status == "failed");
             let fault = failed.filter(|_| merged == SendState::Failed);
             let fault = fault.map(status_fault);
+            uploads::refused(tx, &message, fault.as_ref().and_then(|fault| fault.code))?;
             tx.set_message_state(message.id, merged, fault.as_ref(), now)?;
         }
         // Accepted already, and no further: a file that the next message waits for.

@@ -10,6 +10,7 @@ mod joined;
 mod pace;
 mod sends;
 mod unknown;
+mod uploads;
 mod window;
 
 use super::*;

@@ -10,6 +10,7 @@
 //! * [`throttle`]: the pause and the slower pace after "too fast"
 //! * [`breaker`]: when to stop trying for everybody
 //! * [`fetch`]: what becomes of a customer's file that is fetched
+//! * [`upload`]: what Graph says to a file of ours, and how long it keeps it
 //! * [`ladder`]: what a status does to a message's state
 //! * [`password`]: whether a password is the operator's
 //! * [`window`]: whether anything but a template may be sent
@@ -24,5 +25,6 @@ pub mod priority;
 pub mod retry;
 pub mod share;
 pub mod throttle;
+pub mod upload;
 pub mod verdict;
 pub mod window;

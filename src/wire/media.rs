@@ -3,6 +3,7 @@
 //!
 //! * [`types`]: their types and names
 //! * [`hosts`]: where Meta keeps them
+//! * [`upload`]: whether a file may be sent, and the form that carries it
 //!
 //! Ids, types and names come from outside, some of them from customers: what
 //! leaves this module is checked or made anew.
@@ -18,6 +19,7 @@ pub mod hosts;
 #[cfg(test)]
 mod tests;
 pub mod types;
+pub mod upload;
 
 /// Meta's media ids have about 16 digits; far more is not one.
 const ID_CHARS_MAX: usize = 128;

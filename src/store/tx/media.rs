@@ -108,6 +108,36 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Whether a file of this id is on disk, or was uploaded by us.
+    pub fn holds_file(&self, media_id: &str) -> Result<bool> {
+        let held = self.row(
+            "SELECT EXISTS(SELECT 1 FROM media WHERE media_id = ?1 AND file IS NOT NULL)
+                 OR EXISTS(SELECT 1 FROM upload WHERE media_id = ?1)",
+            params![media_id],
+            |row| row.get(0),
+        )?;
+        Ok(held.unwrap_or(false))
+    }
+
+    /// The files on disk that no other id of Meta's stands for.
+    pub fn files_of_media_alone(&self, media_id: &str) -> Result<Vec<String>> {
+        self.rows(
+            "SELECT DISTINCT file FROM media AS own WHERE media_id = ?1 AND file IS NOT NULL
+               AND NOT EXISTS (SELECT 1 FROM media WHERE file = own.file AND media_id <> ?1)",
+            params![media_id],
+            |row| row.get(0),
+        )
+    }
+
+    /// Notes that a file is not on disk any more.
+    pub fn forget_file(&self, media_id: &str) -> Result<()> {
+        self.execute(
+            "UPDATE media SET file = NULL WHERE media_id = ?1 AND file IS NOT NULL",
+            params![media_id],
+        )?;
+        Ok(())
+    }
+
     /// The id Meta gave a file with this content, uploaded for a number as this
     /// type, not before `since`.
     pub fn uploaded(
@@ -172,4 +202,78 @@ fn media(row: &Row<'_>) -> rusqlite::Result<Media> {
         file: row.get(9)?,
         created_at: row.get(10)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::store::Database;
+    use crate::wire::media::Digest;
+
+    const A: Digest = Digest([1; 32]);
+    const B: Digest = Digest([2; 32]);
+
+    #[test]
+    fn an_upload_is_found_by_number_content_and_type_until_it_is_old() {
+        let mut database = Database::in_memory().unwrap();
+        let found = |database: &Database, number: &str, digest: &Digest, mime: &str, since| {
+            let look = |tx: &crate::store::Tx<'_>| tx.uploaded(number, digest, mime, since);
+            database.read(look).unwrap()
+        };
+        let kept = database.commit(|tx| {
+            tx.insert_upload("1", &A, "image/png", "77", 100, 0)?;
+            tx.insert_upload("2", &A, "image/png", "78", 100, 0)
+        });
+        kept.unwrap();
+        let rows = [
+            ("1", A, "image/png", 100, Some("77")),
+            ("2", A, "image/png", 0, Some("78")),
+            ("1", A, "image/png", 101, None),
+            ("3", A, "image/png", 0, None),
+            ("1", B, "image/png", 0, None),
+            ("1", A, "image/jpeg", 0, None),
+        ];
+        for (number, digest, mime, since, expected) in rows {
+            let id = found(&database, number, &digest, mime, since);
+            assert_eq!(
+                id.as_deref(),
+                expected,
+                "{number} {digest:?} {mime} {since}"
+            );
+        }
+        // Uploaded anew: the new id counts.
+        let again = database.commit(|tx| tx.insert_upload("1", &A, "image/png", "79", 200, 0));
+        again.unwrap();
+        let id = found(&database, "1", &A, "image/png", 150);
+        assert_eq!(id.as_deref(), Some("79"));
+        database.commit(|tx| tx.forget_upload("79")).unwrap();
+        assert_eq!(found(&database, "1", &A, "image/png", 0), None);
+        let id = found(&database, "2", &A, "image/png", 0);
+        assert_eq!(id.as_deref(), Some("78"), "another's is left");
+    }
+
+    #[test]
+    fn old_uploads_go_a_few_at_a_time() {
+        let mut database = Database::in_memory().unwrap();
+        let keep = |n: u8, now, old| {
+            move |tx: &crate::store::Tx<'_>| {
+                tx.insert_upload("1", &Digest([n; 32]), "image/png", &n.to_string(), now, old)
+            }
+        };
+        for n in 0..6 {
+            database.commit(keep(n, 10, 0)).unwrap();
+        }
+        let count = |database: &Database| {
+            let known = |n: u8| {
+                let look =
+                    |tx: &crate::store::Tx<'_>| tx.uploaded("1", &Digest([n; 32]), "image/png", 0);
+                database.read(look).unwrap().is_some()
+            };
+            (0..9).filter(|n| known(*n)).count()
+        };
+        assert_eq!(count(&database), 6);
+        database.commit(keep(7, 100, 50)).unwrap();
+        assert_eq!(count(&database), 3, "the new one and two old ones");
+        database.commit(keep(8, 100, 50)).unwrap();
+        assert_eq!(count(&database), 2, "the new ones");
+    }
 }

@@ -191,6 +191,26 @@ fn a_hostile_filename_can_do_nothing() {
 }
 
 #[test]
+fn a_document_is_shown_by_a_harmless_name_with_an_end() {
+    let pdf = named("application/pdf").unwrap();
+    let cases = [
+        ("bill.pdf", "bill.pdf"),
+        ("Rechnung Nº 7.pdf", "Rechnung Nº 7.pdf"),
+        ("bill", "bill.pdf"),
+        ("../../etc/passwd", "passwd.pdf"),
+        ("C:\\bill.pdf", "bill.pdf"),
+        ("a\u{202e}fdp.exe", "afdp.exe"),
+        ("a\r\n\u{1b}[31m.pdf", "a[31m.pdf"),
+        (".pdf", "pdf.pdf"),
+        ("..", "document.pdf"),
+        ("", "document.pdf"),
+    ];
+    for (given, expected) in cases {
+        assert_eq!(shown_name(given, pdf), expected, "{given:?}");
+    }
+}
+
+#[test]
 fn a_file_to_send_is_known_by_what_it_holds() {
     let mp4 = |brand: &str| [b"\0\0\0\x18ftyp", brand.as_bytes(), b"\0\0\0\0"].concat();
     let cases: &[(&str, &[u8], &str)] = &[

@@ -14,6 +14,13 @@ pub struct Type {
     pub kind: Kind,
 }
 
+impl Type {
+    /// What a file of this type is called at the end.
+    pub fn extension(&self) -> &'static str {
+        self.extensions[0]
+    }
+}
+
 /// Types that may be sent (Meta: media reference, *supported media types*), and
 /// with them all that a file of ours is ever called or served as: nothing here
 /// is run by a browser.
@@ -62,11 +69,11 @@ pub fn recognise(name: &str, head: &[u8]) -> Option<&'static Type> {
         Content::Is(mime) => named(mime),
         // The newer Office types are archives, the older ones are alike inside.
         Content::Packed => called().filter(|t| {
-            let name = t.extensions[0];
+            let name = t.extension();
             ["docx", "xlsx", "pptx"].contains(&name)
         }),
         Content::Compound => called().filter(|t| {
-            let name = t.extensions[0];
+            let name = t.extension();
             ["doc", "xls", "ppt"].contains(&name)
         }),
         Content::Text => called().filter(|t| t.mime == "text/plain"),
@@ -148,7 +155,7 @@ pub fn bytes_max(kind: Kind, animated: bool) -> u64 {
 /// outside is in the name.
 pub fn stored_name(digest: &Digest, mime_type: Option<&str>) -> String {
     match mime_type.and_then(named) {
-        Some(t) => format!("{}.{}", digest.hex(), t.extensions[0]),
+        Some(t) => format!("{}.{}", digest.hex(), t.extension()),
         None => digest.hex(),
     }
 }
@@ -171,7 +178,7 @@ const NAME_CHARS_MAX: usize = 120;
 pub fn disposition(filename: Option<&str>, media_id: &str, mime_type: Option<&str>) -> String {
     let given = filename.map(saved_name).filter(|name| !name.is_empty());
     let name = given.unwrap_or_else(|| match mime_type.and_then(named) {
-        Some(t) => format!("{media_id}.{}", t.extensions[0]),
+        Some(t) => format!("{media_id}.{}", t.extension()),
         None => media_id.to_owned(),
     });
     let harmless = |c: char| c.is_ascii_alphanumeric() || " ._-()".contains(c);
@@ -190,6 +197,17 @@ pub fn disposition(filename: Option<&str>, media_id: &str, mime_type: Option<&st
         }
     }
     header
+}
+
+/// The name under which a document of this type is shown to whom it is sent. Its
+/// end tells the phone what opens it, so it gets one where it has none.
+pub fn shown_name(given: &str, t: &Type) -> String {
+    let name = saved_name(given);
+    match (name.is_empty(), name.contains('.')) {
+        (true, _) => format!("document.{}", t.extension()),
+        (false, true) => name,
+        (false, false) => format!("{name}.{}", t.extension()),
+    }
 }
 
 /// A sender's name for a file without what could mislead whoever saves it:
