@@ -1,5 +1,7 @@
 //! `wabridge send`
 
+mod file;
+
 use super::{Failure, Outcome, output};
 use crate::config::{self, Sources, Tokens};
 use crate::edge::clock;
@@ -8,10 +10,13 @@ use crate::gateway::{Gateway, Post, Posted, Wants};
 use crate::policy::ladder::SendState;
 use crate::store::Database;
 use crate::store::rows::{Message, OutboxId};
+use crate::wire::media::Kind;
 use crate::wire::{raw, validate};
+use file::{Attached, FileOptions};
 use lexopt::{Arg, Parser, ValueExt};
 use serde_json::json;
 use std::io::Read;
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
@@ -19,29 +24,69 @@ pub const HELP: &str = "\
 Sends a message through the running service: it goes in the outbox, and out in its turn.
 
 Usage: wabridge send --from PHONE_NUMBER_ID --to PHONE TEXT
+       wabridge send --from PHONE_NUMBER_ID --to PHONE --file PATH [--caption TEXT]
+                     [--as image|video|audio|document|sticker] [--name FILENAME]
        wabridge send --from PHONE_NUMBER_ID [--to PHONE] --json FILE
 
---from  the phone_number_id of the business number
---to    the recipient's number with country code, or a BSUID such as US.1349...
---json  a file with a Cloud API message object (- for standard input)
+--from     the phone_number_id of the business number
+--to       the recipient's number with country code, or a BSUID such as US.1349...
+--file     a picture, film, sound, document or sticker: sent as what it holds
+--caption  the text below it (not with sounds and stickers)
+--as       what it is sent as, where that is not the usual: any file goes as a document
+--name     the name that a document is shown by; without, the file's own
+--json     a file with a Cloud API message object (- for standard input)
 
 Prints the message's wamid once Graph has accepted it. When that takes longer than API_WAIT (10s),
 prints its number in the outbox; `wabridge outbox show` tells what became of it.
+
+A file is uploaded to Graph before its message is queued, with WHATSAPP_TOKEN; when that fails
+nothing is queued. The id that Graph gives it is remembered for as long as it is good (30 days), so
+that the same file goes up once for a number. WhatsApp takes pictures of up to 5 MB (JPEG, PNG),
+films (MP4, 3GP) and sounds (AAC, AMR, MP3, M4A, OGG) of 16 MB, documents (PDF, Word, Excel,
+PowerPoint, text) of 100 MB, and stickers (WebP) of 100 KB, or 500 KB where they move.
 ";
 
 struct Options {
     from: String,
     to: Option<String>,
-    text: Option<String>,
-    file: Option<String>,
+    content: Content,
+}
+
+/// What is sent.
+enum Content {
+    Text(String),
+    /// The path of a message object.
+    Json(String),
+    File(FileOptions),
 }
 
 pub fn run(parser: Parser) -> Outcome {
     let options = parse(parser)?;
-    let body = message(&options)?;
+    let mut attached = None;
+    let body = match options.content {
+        Content::Text(text) => json!({"messaging_product": "whatsapp",
+            "recipient_type": "individual", "type": "text", "text": {"body": text}})
+        .to_string(),
+        Content::Json(path) => read(&path)?,
+        // Found wrong before anything goes up, whatever its file's id will be.
+        Content::File(file) => attached.insert(Attached::open(file)?).message("1"),
+    };
+    let mut body = addressed(&body, options.to.as_deref())?;
     let sources = Sources::of_this_process();
-    let (config, _) = config::survey(&sources);
+    let (config, problems) = config::survey(&sources);
     let mut database = super::visit()?;
+    let gateway = database.commit(|tx| {
+        let limits = config.limits.clone();
+        Gateway::open(tx, limits, Wants::Nothing, &Tokens::default())
+    })?;
+    let mut new = None;
+    if let Some(attached) = &mut attached {
+        let given = attached.give(&database, &gateway, &config, &problems, &options.from)?;
+        body = addressed(&attached.message(&given.media_id), options.to.as_deref())?;
+        new = given
+            .new
+            .map(|(sha256, mime)| (sha256, mime, given.media_id));
+    }
     let now = clock::now_ms();
     let post = Post {
         number: options.from,
@@ -49,12 +94,9 @@ pub fn run(parser: Parser) -> Outcome {
         idempotency_key: None,
     };
     let posted = database.commit(|tx| {
-        let gateway = Gateway::open(
-            tx,
-            config.limits.clone(),
-            Wants::Nothing,
-            &Tokens::default(),
-        )?;
+        if let Some((sha256, mime, media_id)) = &new {
+            gateway.keep_upload(tx, now, &post.number, sha256, mime, media_id)?;
+        }
         gateway.post(tx, now, &post)
     })?;
     let (Posted::New(id) | Posted::Again(id)) = posted else {
@@ -67,53 +109,74 @@ pub fn run(parser: Parser) -> Outcome {
 }
 
 fn parse(mut parser: Parser) -> Result<Options, Failure> {
-    let (mut from, mut to, mut text, mut file) = (None, None, None, None);
+    let (mut from, mut to, mut text, mut json) = (None, None, None, None);
+    let (mut path, mut caption, mut kind, mut name) = (None, None, None, None);
     while let Some(arg) = parser.next()? {
         match arg {
             Arg::Long("from") => from = Some(parser.value()?.string()?),
             Arg::Long("to") => to = Some(parser.value()?.string()?),
-            Arg::Long("json") => file = Some(parser.value()?.string()?),
+            Arg::Long("json") => json = Some(parser.value()?.string()?),
+            Arg::Long("file") => path = Some(PathBuf::from(parser.value()?)),
+            Arg::Long("caption") => caption = Some(parser.value()?.string()?),
+            Arg::Long("as") => kind = Some(parser.value()?.string()?),
+            Arg::Long("name") => name = Some(parser.value()?.string()?),
             Arg::Value(value) if text.is_none() => text = Some(value.string()?),
             other => return Err(other.unexpected().into()),
         }
     }
-    let from = from.ok_or_else(|| Failure::Misused("send needs --from PHONE_NUMBER_ID".into()))?;
+    let misused = |text: &str| Failure::Misused(text.into());
+    let from = from.ok_or_else(|| misused("send needs --from PHONE_NUMBER_ID"))?;
     if from.is_empty() || !from.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(Failure::Misused(
-            "--from is a phone_number_id: digits only, from API Setup".into(),
+        return Err(misused(
+            "--from is a phone_number_id: digits only, from API Setup",
         ));
     }
-    if text.is_some() == file.is_some() {
-        return Err(Failure::Misused(
-            "send needs either a TEXT or --json FILE".into(),
-        ));
+    if path.is_none() && (caption.is_some() || kind.is_some() || name.is_some()) {
+        return Err(misused("--caption, --as and --name go with --file PATH"));
     }
-    if to.is_none() && file.is_none() {
-        return Err(Failure::Misused("send needs --to PHONE".into()));
+    if to.is_none() && json.is_none() {
+        return Err(misused("send needs --to PHONE"));
     }
-    Ok(Options {
-        from,
-        to,
-        text,
-        file,
+    let wanted = kind.as_deref().map(kind_named).transpose()?;
+    let content = match (text, json, path) {
+        (Some(text), None, None) => Content::Text(text),
+        (None, Some(json), None) => Content::Json(json),
+        (None, None, Some(path)) => Content::File(FileOptions {
+            path,
+            caption,
+            wanted,
+            name,
+        }),
+        (Some(_), None, Some(_)) => {
+            return Err(misused("a text beside --file is its --caption TEXT"));
+        }
+        _ => {
+            return Err(misused(
+                "send needs one of a TEXT, --file PATH and --json FILE",
+            ));
+        }
+    };
+    Ok(Options { from, to, content })
+}
+
+fn kind_named(word: &str) -> Result<Kind, Failure> {
+    let mut kinds = Kind::ALL.into_iter();
+    kinds.find(|kind| kind.as_str() == word).ok_or_else(|| {
+        Failure::Misused(format!(
+            "--as {word} is no kind of file: image, video, audio, document and sticker are"
+        ))
     })
 }
 
-fn message(options: &Options) -> Result<String, Failure> {
-    let mut body = match (&options.text, &options.file) {
-        (Some(text), _) => json!({"messaging_product": "whatsapp", "recipient_type": "individual",
-            "type": "text", "text": {"body": text}})
-        .to_string(),
-        (None, Some(file)) => read(file)?,
-        (None, None) => String::new(),
-    };
+/// The message with all it needs, or what Graph would refuse it for.
+fn addressed(body: &str, to: Option<&str>) -> Result<String, Failure> {
     let set = |body: &str, key: &str, value: &str| {
         let parts = raw::members(body);
         let parts = parts.ok_or_else(|| Failure::says("the file does not hold a JSON object"))?;
         Ok::<_, Failure>(raw::with_member(&parts, key, &raw::quote(value)))
     };
-    body = set(&body, "messaging_product", "whatsapp")?;
-    if let Some(to) = &options.to {
+    let mut body = set(body, "messaging_product", "whatsapp")?;
+    if let Some(to) = to {
         // A BSUID begins with a country's two letters and a dot.
         let is_bsuid = to.as_bytes().get(2) == Some(&b'.');
         body = set(&body, if is_bsuid { "recipient" } else { "to" }, to)?;

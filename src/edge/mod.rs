@@ -4,6 +4,7 @@
 //! * [`http`]: the webhook listener around tiny_http
 //! * [`graph`]: one call to Graph
 //! * [`media`]: fetching customers' files
+//! * [`upload`]: a file of this machine on its way to Graph
 //! * [`serve`]: the service: threads, signals, drain
 //! * [`live`]: the settings in force, exchanged as one whole
 //! * [`dispatch`]: jobs from the queue to worker threads and back
@@ -21,4 +22,5 @@ pub mod media;
 pub mod serve;
 pub mod standin;
 pub mod systemd;
+pub mod upload;
 pub mod waiting;
