@@ -3,9 +3,10 @@
 
 mod support;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::process::Command;
 use support::*;
 use wabridge::edge::standin::{CallSeen, Chance, Faults, Number, Options, StandIn, StatusFault};
@@ -371,4 +372,116 @@ fn without_a_service_it_waits_in_the_outbox() {
     assert_eq!(stage.uploads().len(), 1);
     stage.place.service = stage.place.setup.serve();
     assert!(stage.graph.wait_accepted(1, PATIENCE));
+}
+
+/// The API of a stage, and a call of it.
+fn api(stage: &mut Stage) -> impl Fn(&str, &str) -> (u16, Value) + use<> {
+    let line = stage.place.service.wait_for_log("msg=\"serving the API\"");
+    let address: SocketAddr = line.split("listen=").nth(1).unwrap().parse().unwrap();
+    move |method, path| {
+        let bearer = [("Authorization", "Bearer key")];
+        let answer = request(address, method, path, &bearer, b"").unwrap();
+        let body = serde_json::from_str(&answer.body).unwrap_or(Value::Null);
+        (answer.status, body)
+    }
+}
+
+const API: [(&str, &str); 2] = [("API_KEY", "key"), ("OPERATOR_LISTEN", "127.0.0.1:0")];
+
+#[test]
+fn what_is_deleted_through_the_api_goes_up_anew() {
+    let mut stage = Stage::new(&API);
+    let call = api(&mut stage);
+    stage.write("a.jpg", JPEG);
+    let first = stage.sent(&["--file", "a.jpg"]);
+    let path = format!("/v26.0/{}", first["image"]["id"].as_str().unwrap());
+    assert_eq!(call("DELETE", &path), (200, json!({"success": true})));
+    stage.sent(&["--file", "a.jpg"]);
+    assert_eq!(stage.uploads().len(), 2);
+    // Nothing is known of it here any more either.
+    assert_eq!(call("DELETE", &path).0, 400);
+}
+
+fn files(folder: &Path) -> usize {
+    let names = fs::read_dir(folder.join("media")).unwrap();
+    names
+        .filter(|name| name.as_ref().unwrap().file_name() != ".partial")
+        .count()
+}
+
+#[test]
+fn a_customers_file_that_is_deleted_through_the_api_is_deleted_here_too() {
+    let settings = [&API[..], &[("MEDIA_DIR", "media")]].concat();
+    let mut stage = Stage::new(&settings);
+    let call = api(&mut stage);
+    // Two have the same content: one file.
+    let ids: Vec<String> = (0..3)
+        .map(|n| {
+            let content = if n < 2 { JPEG } else { PDF };
+            let id = stage
+                .graph
+                .add_media(NUMBER, "image/jpeg", content.to_vec());
+            stage.place.service.take(&customers_file(n, &id));
+            id
+        })
+        .collect();
+    let states = || {
+        let rows = stage.place.inbox();
+        let states = rows.iter().map(|row| row["media"][0]["state"].clone());
+        states
+            .map(|s| s.as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    wait_for("fetched fetched fetched", states);
+    let folder = stage.place.folder.path().to_owned();
+    let path = |n: usize| format!("/v26.0/{}", ids[n]);
+    assert_eq!(files(&folder), 2);
+    assert_eq!(call("DELETE", &path(0)), (200, json!({"success": true})));
+    assert_eq!(
+        (states().as_str(), files(&folder)),
+        ("deleted fetched fetched", 2)
+    );
+    assert_eq!(call("GET", &path(0)).0, 400, "neither here nor at Graph");
+    assert_eq!(call("GET", &path(1)).0, 200);
+    assert_eq!(call("DELETE", &path(1)).0, 200);
+    assert_eq!(
+        (states().as_str(), files(&folder)),
+        ("deleted deleted fetched", 1)
+    );
+    // One that Graph has forgotten by itself.
+    assert!(stage.graph.remove_media(&ids[2]));
+    assert_eq!(call("GET", &path(2)).0, 200);
+    assert_eq!(call("DELETE", &path(2)), (200, json!({"success": true})));
+    assert_eq!(
+        (states().as_str(), files(&folder)),
+        ("deleted deleted deleted", 0)
+    );
+    assert_eq!(call("DELETE", &path(2)).0, 400);
+    // It stays deleted when its event is given to the app once more.
+    stage.place.setup.run(&["inbox", "replay", "1"]);
+    assert!(states().starts_with("deleted"));
+}
+
+#[test]
+fn what_graph_does_not_delete_stays() {
+    let settings = [&API[..], &[("MEDIA_DIR", "media")]].concat();
+    let mut stage = Stage::new(&settings);
+    let call = api(&mut stage);
+    let id = stage.graph.add_media(NUMBER, "image/jpeg", JPEG.to_vec());
+    stage.place.service.take(&customers_file(0, &id));
+    let folder = stage.place.folder.path().to_owned();
+    wait_until("it is fetched", || files(&folder) == 1);
+    stage.graph.set_token("another");
+    assert_eq!(call("DELETE", &format!("/v26.0/{id}")).0, 401);
+    assert_eq!(files(&folder), 1);
+}
+
+fn customers_file(n: u64, id: &str) -> String {
+    json!({"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": [{
+        "field": "messages", "value": {"messaging_product": "whatsapp",
+        "metadata": {"display_phone_number": "15550109000", "phone_number_id": NUMBER},
+        "messages": [{"from": ANN, "id": format!("wamid.file{n}"),
+            "timestamp": "1790000000", "type": "image", "image": {"id": id}}]}}]}]})
+    .to_string()
 }

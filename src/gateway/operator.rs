@@ -70,6 +70,8 @@ pub enum MediaState {
     Fetched,
     /// Given up.
     Failed,
+    /// Fetched once, and deleted by a caller of the API.
+    Deleted,
 }
 
 impl MediaState {
@@ -79,6 +81,7 @@ impl MediaState {
             MediaState::Pending => "pending",
             MediaState::Fetched => "fetched",
             MediaState::Failed => "failed",
+            MediaState::Deleted => "deleted",
         }
     }
 }
@@ -177,6 +180,7 @@ fn media_rows(tx: &Tx<'_>, event: EventId) -> Result<Vec<MediaRow>> {
         let state = match &job {
             _ if media.file.is_some() => MediaState::Fetched,
             Some((job, _)) if job.state == JobState::Dead => MediaState::Failed,
+            Some((job, _)) if job.state == JobState::Done => MediaState::Deleted,
             _ => MediaState::Pending,
         };
         let (attempts, error) = job.map_or((0, None), |(job, error)| (job.attempts, error));

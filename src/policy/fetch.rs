@@ -177,7 +177,7 @@ pub fn unanswered(reason: &str) -> Fetch {
 
 /// Graph's "does not exist, or you may not see it" (Meta: Graph API error
 /// handling, code 100).
-fn is_unknown_object(body: &[u8]) -> bool {
+pub fn is_unknown_object(body: &[u8]) -> bool {
     let code = || {
         let members = raw::members(std::str::from_utf8(body).ok()?)?;
         let error = raw::members(raw::get(&members, "error")?)?;

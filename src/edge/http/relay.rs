@@ -244,7 +244,10 @@ impl<'d> Clerk<'d> {
         };
         // Their bytes are the file itself, whatever they are called.
         let is_upload = parts[0].starts_with("upload:");
-        let answered = self.call(&mut caller, &target, &cleared, is_upload);
+        let mut answered = self.call(&mut caller, &target, &cleared, is_upload);
+        if let ([id], true) = (parts, caller.method == Method::Delete) {
+            answered = answered.and_then(|answered| self.delete_stored(answered, id));
+        }
         match answered {
             Ok(answered) => self.hand_back(caller, answered, &cleared),
             Err(answer) => caller.answer(answer),

@@ -53,9 +53,28 @@ impl From<io::Error> for Unwritten {
 
 /// A file of the folder by its name, if it is there; never one outside.
 pub fn read(folder: &Path, name: &str) -> Option<File> {
+    is_ours(name).then(|| File::open(folder.join(name)).ok())?
+}
+
+/// Removes a file of the folder, if it is there; never one outside.
+///
+/// # Errors
+/// When it is there still, or may be after a power failure.
+pub fn remove(folder: &Path, name: &str) -> io::Result<()> {
+    if !is_ours(name) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    match fs::remove_file(folder.join(name)) {
+        Ok(()) => File::open(folder)?.sync_all(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether it may be the name of a file here.
+fn is_ours(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'.';
-    let ours = !name.is_empty() && !name.starts_with('.') && name.bytes().all(plain);
-    ours.then(|| File::open(folder.join(name)).ok())?
+    !name.is_empty() && !name.starts_with('.') && name.bytes().all(plain)
 }
 
 /// A folder of files.
@@ -112,11 +131,16 @@ impl Folder {
         let disk = rustix::fs::statvfs(&self.path).map_err(io::Error::from)?;
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         let all = disk.f_blocks.saturating_mul(disk.f_frsize);
-        match free < SPARE_BYTES.min(all / 10) {
-            true => Err(Unwritten::NoRoom),
-            false => Ok(()),
+        match leaves_room(free, all) {
+            true => Ok(()),
+            false => Err(Unwritten::NoRoom),
         }
     }
+}
+
+/// Whether a disk of `all` bytes with so many free has room for files.
+fn leaves_room(free: u64, all: u64) -> bool {
+    free >= SPARE_BYTES.min(all / 10)
 }
 
 /// A file that is being written. Dropped before it is kept, it is removed.
@@ -225,7 +249,23 @@ mod tests {
     }
 
     #[test]
-    fn only_names_of_ours_are_read() {
+    fn a_quarter_of_a_gigabyte_or_a_tenth_of_the_disk_is_left() {
+        const GB: u64 = 1 << 30;
+        let rows = [
+            (100 * GB, 100 * GB, true),
+            (SPARE_BYTES, 100 * GB, true),
+            (SPARE_BYTES - 1, 100 * GB, false),
+            (GB / 10, GB, true),
+            (GB / 10 - 1, GB, false),
+            (0, GB, false),
+        ];
+        for (free, all, expected) in rows {
+            assert_eq!(leaves_room(free, all), expected, "{free} of {all}");
+        }
+    }
+
+    #[test]
+    fn only_names_of_ours_are_read_and_removed() {
         let path = folder("names");
         Folder::open(&path).unwrap();
         fs::write(path.with_extension("out"), b"outside").unwrap();
@@ -235,6 +275,12 @@ mod tests {
         );
         for name in [out.as_str(), "/etc/passwd", ".partial", "", ".", ".."] {
             assert!(read(&path, name).is_none(), "{name}");
+            assert!(remove(&path, name).is_err(), "{name}");
         }
+        assert!(path.with_extension("out").exists());
+        fs::write(path.join("abc.txt"), b"abc").unwrap();
+        remove(&path, "abc.txt").unwrap();
+        assert!(!path.join("abc.txt").exists());
+        remove(&path, "abc.txt").unwrap();
     }
 }

@@ -1,13 +1,17 @@
 //! Customers' files that we have: served from disk, in Graph's own form, also
-//! when Graph has forgotten them.
+//! when Graph has forgotten them; and deleted with Graph's.
 
 use super::caller::{Caller, Reply};
-use super::{Clerk, FILES};
+use super::{Answer, Clerk, FILES, SMALL_BYTES_MAX, refuse};
+use crate::edge::graph::Answered;
 use crate::edge::media::folder;
+use crate::gateway::uploads;
+use crate::policy::fetch::is_unknown_object;
 use crate::store::rows::Media;
 use crate::wire::media::{self, types};
 use serde_json::json;
 use std::fs::File;
+use std::io::{Cursor, Read};
 
 /// What the names of these files begin with. Sealed addresses hold a dot, and
 /// these do not.
@@ -67,5 +71,74 @@ impl Clerk<'_> {
         let headers = headers.map(|(name, value)| (name.to_owned(), value)).into();
         self.stream(caller, 200, headers, media.bytes, file);
         None
+    }
+
+    /// What follows from Graph's answer to the deletion of `id`: our copy of a
+    /// file goes with Graph's, and the id is not used any more. A file that
+    /// only we still have is deleted all the same, and the caller hears so.
+    pub(super) fn delete_stored(&self, answered: Answered, id: &str) -> Result<Answered, Answer> {
+        if !media::is_id(id) {
+            return Ok(answered);
+        }
+        if (200..=299).contains(&answered.status) {
+            return self.forget(id).map(|_| answered);
+        }
+        let Answered { mut body, .. } = answered;
+        let mut start = Vec::new();
+        let limit = SMALL_BYTES_MAX as u64;
+        if let Err(error) = body.by_ref().take(limit).read_to_end(&mut start) {
+            return Err(self.broke_off(&error));
+        }
+        if is_unknown_object(&start) && self.forget(id)? {
+            let success = json!({"success": true}).to_string();
+            return Ok(Answered {
+                status: 200,
+                headers: vec![("content-type".into(), "application/json".into())],
+                length: Some(success.len() as u64),
+                body: Box::new(Cursor::new(success)),
+            });
+        }
+        Ok(Answered {
+            body: Box::new(Cursor::new(start).chain(body)),
+            ..answered
+        })
+    }
+
+    /// Forgets what we hold under an id; whether there was anything. Files go
+    /// before the rows that tell of them, so that a call that failed in between
+    /// can be repeated. One that comes this very moment under another id with
+    /// the same content may go too: it is looked up at Graph then.
+    fn forget(&self, id: &str) -> Result<bool, Answer> {
+        let text = "what wabridge holds of this file could not be deleted: try again";
+        let failed = || refuse(503, 2, text).with("Retry-After", "5");
+        let media_id = id.to_owned();
+        let held = self
+            .desk
+            .committer
+            .commit(move |tx| uploads::held(tx, &media_id));
+        let Some(files) = held.map_err(|_| failed())? else {
+            return Ok(false);
+        };
+        for file in files {
+            let Some(settings) = &self.live.config.media else {
+                log::warn!(
+                    "msg=\"MEDIA_DIR is not set any more: remove the deleted file from where it was\" file={file}"
+                );
+                continue;
+            };
+            if let Err(error) = folder::remove(&settings.folder, &file) {
+                let kind = error.kind();
+                log::error!(
+                    "msg=\"a deleted file is still in MEDIA_DIR\" file={file} error=\"{kind}\""
+                );
+                return Err(failed());
+            }
+        }
+        let media_id = id.to_owned();
+        let deleted = self
+            .desk
+            .committer
+            .commit(move |tx| uploads::deleted(tx, &media_id));
+        deleted.map(|()| true).map_err(|_| failed())
     }
 }
