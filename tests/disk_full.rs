@@ -175,6 +175,71 @@ fn a_start_on_a_full_disk_says_so() {
     setup.serve();
 }
 
+#[test]
+fn a_full_disk_of_files_holds_up_nothing_else_and_they_come_when_there_is_room() {
+    const NUMBER: &str = "106540300000001";
+    let folder = Folder::new();
+    let Some(disk) = Disk::mount(folder.path()) else {
+        return;
+    };
+    let standin = graph();
+    let setup = Setup::new(folder.path())
+        .set("WHATSAPP_TOKEN", TOKEN)
+        .set("GRAPH_API_URL", &standin.url())
+        .set("MEDIA_DIR", &disk.path.join("files").to_string_lossy());
+    let mut service = setup.serve();
+    let picture = |n: u64, bytes: usize| {
+        let content = [b"\xFF\xD8\xFF\xE0".as_slice(), &vec![n as u8; bytes]].concat();
+        let id = standin.add_media(NUMBER, "image/jpeg", content);
+        json!({"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": [{
+            "field": "messages", "value": {"messaging_product": "whatsapp",
+            "metadata": {"display_phone_number": "15550109000", "phone_number_id": NUMBER},
+            "messages": [{"from": "15550107001", "id": format!("wamid.file{n}"),
+                "timestamp": "1790000000", "type": "image", "image": {"id": id}}]}}]}]})
+        .to_string()
+    };
+    let file = |n: usize| setup.json(&["inbox", "list", "--json"])[n]["media"][0].clone();
+    let kept = || {
+        let names = fs::read_dir(disk.path.join("files")).unwrap();
+        let names = names.map(|name| name.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name != ".partial").count()
+    };
+    let partial = || {
+        fs::read_dir(disk.path.join("files/.partial"))
+            .unwrap()
+            .count()
+    };
+    let no_room = "the disk of MEDIA_DIR is full, or nearly: free some space";
+
+    // A tenth is left, as a file is begun: it is not kept in the middle either.
+    disk.fill(disk.size() / 10 + 1024 * 1024);
+    service.take(&picture(1, 6 * 1024 * 1024));
+    wait_until("the first is refused room", || file(0)["error"] == no_room);
+    // Less is left: none is begun.
+    disk.fill(LEFT_BYTES);
+    service.take(&picture(2, 1_000));
+    service.take(&text_message(3, "15550107002", "hello"));
+    assert_eq!(service.request("GET", "/healthz", &[], b"").status, 200);
+    wait_until("the second waits", || {
+        let (first, second) = (file(0), file(1));
+        let attempts = |file: &serde_json::Value| file["attempts"].as_i64().unwrap();
+        assert!(first["state"] == "pending" && second["state"] == "pending");
+        attempts(&first) + attempts(&second) >= 3
+    });
+    assert_eq!((kept(), disk.free() >= LEFT_BYTES), (0, true));
+    wait_until("nothing half is left", || partial() == 0);
+
+    disk.empty();
+    // So that the test need not wait for the longest pause.
+    service.kill();
+    let service = setup.serve();
+    wait_until("both are there", || kept() == 2 && partial() == 0);
+    wait_until("both are known", || {
+        file(0)["state"] == "fetched" && file(1)["state"] == "fetched"
+    });
+    assert!(!service.log().contains("panic"), "{}", service.log());
+}
+
 /// A small file system of its own, gone with the test.
 struct Disk {
     path: PathBuf,
@@ -207,6 +272,11 @@ impl Disk {
             .open(self.filler())
             .unwrap();
         while self.free() > left && filler.write_all(&[0; 4096]).is_ok() {}
+    }
+
+    fn size(&self) -> u64 {
+        let all = rustix::fs::statvfs(&self.path).unwrap();
+        all.f_blocks * all.f_frsize
     }
 
     fn free(&self) -> u64 {
