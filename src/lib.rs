@@ -57,7 +57,7 @@
 //! * `cli`: the command line, one file a verb
 //! * `service`: the service as a library
 //! * `edge`: what touches the world: HTTP, Graph, threads, clock, log
-//! * `handler`: the business's logic: rules, an HTTP app
+//! * `handler`: the business's logic: rules, a program, an HTTP app
 //! * `gateway`: the queue: `receive`, `claim`, `finish`
 //! * `store`: the only SQL, and the thread that commits for everybody
 //! * `policy`: decisions about time and failure, pure

@@ -70,6 +70,10 @@ const RULES: &[Rule] = &[
             ),
             ("edge/serve", "the deadline of the drain at a stop"),
             (
+                "handler/command/process",
+                "how long a program may take, whatever the clock is set to",
+            ),
+            (
                 "edge/waiting",
                 "how long a caller waits, whatever the clock is set to",
             ),

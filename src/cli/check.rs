@@ -5,6 +5,7 @@ use crate::config::{self, Config, Listen, Sources, table};
 use crate::edge::clock;
 use crate::edge::graph::Graph;
 use crate::edge::http::server::Socket;
+use crate::handler::command::CommandHandler;
 use crate::handler::rules::Rules;
 use crate::store::{Access, Database};
 use lexopt::Parser;
@@ -43,6 +44,7 @@ pub fn run(mut parser: Parser) -> Outcome {
     let sound = [
         certificates(&config),
         rules(&config),
+        command(&config),
         database(&config.database),
         listener("LISTEN", &config.listen),
         config
@@ -79,6 +81,16 @@ fn rules(config: &Config) -> bool {
     };
     match Rules::load(path) {
         Ok(rules) => fine(&format!("rules: {} in {}", rules.len(), path.display())),
+        Err(error) => wrong(&Chain(&error).to_string()),
+    }
+}
+
+fn command(config: &Config) -> bool {
+    let Some(command) = &config.command else {
+        return true;
+    };
+    match CommandHandler::new(command) {
+        Ok(_) => fine(&format!("command: {}", command.program)),
         Err(error) => wrong(&Chain(&error).to_string()),
     }
 }

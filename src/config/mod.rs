@@ -6,9 +6,11 @@
 //! by `NAME_FILE` and from systemd's credentials. All mistakes are found at
 //! once, each with its mend.
 
+mod command;
 mod sources;
 pub mod table;
 
+pub use command::Command;
 pub use sources::Sources;
 
 use crate::policy::pacing::Rate;
@@ -190,6 +192,8 @@ pub struct Config {
     pub rules: Option<PathBuf>,
     /// The app behind us.
     pub forward: Option<Forward>,
+    /// The program that is run for each event.
+    pub command: Option<Command>,
     /// How many events may be handed over at once.
     pub forward_concurrency: usize,
     /// The API for sending, when there is a key to it.
@@ -302,7 +306,10 @@ pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
     }
     reader.session_secret();
     let timeout = reader.seconds("FORWARD_TIMEOUT");
-    let forward_concurrency = reader.number("FORWARD_CONCURRENCY", 1, 256) as usize;
+    let command_timeout = reader.seconds("HANDLER_TIMEOUT");
+    let command = reader.command(command_timeout);
+    let calls = reader.number("FORWARD_CONCURRENCY", 1, 256) as usize;
+    let runs = reader.number("HANDLER_CONCURRENCY", 1, 256) as usize;
     let media = reader.media();
     let media_kinds = media.as_ref().map_or(Kinds::NONE, |media| media.kinds);
     let config = Config {
@@ -317,8 +324,9 @@ pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
         graph_version: reader.graph_version(),
         root_certificates: sources.value("SSL_CERT_FILE").map(PathBuf::from),
         rules: sources.value("RULES_FILE").map(PathBuf::from),
-        forward: reader.forward(timeout, forward_concurrency),
-        forward_concurrency,
+        forward: reader.forward(timeout, calls),
+        forward_concurrency: if command.is_some() { runs } else { calls },
+        command,
         api: reader.api(),
         media,
         limits: Limits {
@@ -332,7 +340,7 @@ pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
             media_order_wait_ms: reader
                 .yes_or_no("KEEP_MEDIA_ORDER")
                 .then_some(MEDIA_ORDER_WAIT_MS),
-            probe_timeout_ms: timeout.as_millis() as i64 + 30_000,
+            probe_timeout_ms: timeout.max(command_timeout).as_millis() as i64 + 30_000,
         },
         send_concurrency: reader.number("SEND_CONCURRENCY", 1, 1_024) as usize,
         log_level: reader.log_level(),
@@ -354,12 +362,13 @@ fn warnings(sources: &Sources, allow_unsigned: bool, has_secret: bool) -> Vec<St
                 .to_owned(),
         });
     }
-    let handled = ["RULES_FILE", "FORWARD_URL"]
+    let handled = ["RULES_FILE", "HANDLER_COMMAND", "FORWARD_URL"]
         .iter()
         .any(|name| sources.value(name).is_some());
     if !handled && !sources.answered {
         warnings.push(
-            "neither RULES_FILE nor FORWARD_URL is set: events are stored, and nobody answers them"
+            "none of RULES_FILE, HANDLER_COMMAND and FORWARD_URL is set: events are stored, and \
+             nobody answers them"
                 .to_owned(),
         );
     } else if !sources

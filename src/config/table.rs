@@ -159,6 +159,38 @@ pub const SETTINGS: &[Setting] = &[
         ),
     ),
     under(
+        LOGIC,
+        setting(
+            "HANDLER_COMMAND",
+            "",
+            "A program instead of an app: run for each event, with the event on standard input, and replies on standard output. No shell runs it: blanks part its arguments, quotes keep them together.",
+        ),
+    ),
+    under(
+        LOGIC,
+        setting(
+            "HANDLER_KINDS",
+            "message",
+            "For which events it is run: all, or some of message, status, call, other, separated by commas.",
+        ),
+    ),
+    under(
+        LOGIC,
+        setting(
+            "HANDLER_TIMEOUT",
+            "30s",
+            "How long it may take for one event, before it is ended and the event is tried again.",
+        ),
+    ),
+    under(
+        LOGIC,
+        fixed(setting(
+            "HANDLER_CONCURRENCY",
+            "4",
+            "How many of it may run at once, for different conversations.",
+        )),
+    ),
+    under(
         SENDING,
         setting(
             "RATE_PER_NUMBER",

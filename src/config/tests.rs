@@ -1,4 +1,5 @@
 use super::*;
+use crate::wire::notification::Kind;
 
 const MINIMUM: [(&str, &str); 2] = [("VERIFY_TOKEN", "v"), ("APP_SECRET", "s")];
 
@@ -64,6 +65,11 @@ fn each_mistake_says_its_mend() {
     check_problem(&[("FORWARD_SECRET", "abc")], "openssl rand -base64");
     check_problem(&[("FORWARD_TIMEOUT", "soon")], "90s, 15m");
     check_problem(&[("FORWARD_TIMEOUT", "0")], "90s, 15m");
+    check_problem(&[("HANDLER_COMMAND", "bot | tee log")], "sh -c");
+    check_problem(&[("HANDLER_COMMAND", "''")], "names no program");
+    check_problem(&[("HANDLER_KINDS", "messages")], "some of message");
+    check_problem(&[("HANDLER_TIMEOUT", "0")], "90s, 15m");
+    check_problem(&[("HANDLER_CONCURRENCY", "0")], "from 1 to 256");
     check_problem(&[("RATE_PER_NUMBER", "0")], "from 1 to 1000");
     check_problem(&[("RATE_PER_NUMBER_42", "1001")], "from 1 to 1000");
     check_problem(&[("RATE_PER_NUMBER_+49", "20")], "digits only");
@@ -73,6 +79,33 @@ fn each_mistake_says_its_mend() {
     check_problem(&[("MEDIA_BYTES_MAX", "99999999999GB")], "16MB or 1GB");
     check_problem(&[("LOG_LEVEL", "loud")], "debug");
     check_problem(&[("ALLOW_UNSIGNED", "perhaps")], "neither true nor false");
+}
+
+#[test]
+fn a_command_and_an_app_exclude_each_other() {
+    let both = [("HANDLER_COMMAND", "bot"), ("FORWARD_URL", "http://x")];
+    check_problem(&both, "take one of them out");
+}
+
+#[test]
+fn a_command_gets_no_more_of_the_environment_than_it_needs() {
+    let all = [
+        ("HANDLER_COMMAND", "bot --fast"),
+        ("HANDLER_KINDS", "status, other"),
+        ("HANDLER_CONCURRENCY", "7"),
+        ("PATH", "/opt:/bin"),
+        ("TZ", "America/Lima"),
+        ("HOME", "/root"),
+    ];
+    let config = load(&with(&all)).unwrap();
+    let command = config.command.unwrap();
+    assert_eq!(config.forward_concurrency, 7);
+    assert_eq!(command.program, "bot");
+    assert_eq!(command.arguments, ["--fast"]);
+    assert_eq!(command.path, "/opt:/bin");
+    let environment = [("LANG", "C.UTF-8".into()), ("TZ", "America/Lima".into())];
+    assert_eq!(command.environment, environment);
+    assert_eq!(command.kinds, [Kind::Status, Kind::Other]);
 }
 
 #[test]

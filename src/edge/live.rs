@@ -44,9 +44,9 @@ impl Live {
         Arc::clone(&held)
     }
 
-    /// From now on.
-    pub fn replace(&self, in_force: InForce) {
+    /// From now on; what was in force until now.
+    pub fn replace(&self, in_force: InForce) -> Arc<InForce> {
         let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        *held = Arc::new(in_force);
+        std::mem::replace(&mut *held, Arc::new(in_force))
     }
 }

@@ -28,13 +28,16 @@ use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// How long jobs that are under way may take to end after a stop. Whatever is
 /// still open then is taken up at the next start.
 const DRAIN: Duration = Duration::from_secs(3);
+
+/// How long handlers that are told to end may take to do so.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// No send is handed out longer before its time.
 const BOOKED_AHEAD: Duration = Duration::from_millis(pacing::LEAD_MS as u64);
@@ -125,6 +128,8 @@ impl From<StoreError> for StartError {
 /// A running service.
 pub struct Running {
     live: Live,
+    /// What was in force before a reload, while jobs still go by it.
+    retired: Mutex<Vec<Weak<InForce>>>,
     http: Arc<HttpServer>,
     committer: Committer,
     store_thread: JoinHandle<()>,
@@ -272,6 +277,7 @@ impl Running {
         };
         Ok(Running {
             live,
+            retired: Mutex::default(),
             http,
             committer,
             store_thread,
@@ -320,15 +326,38 @@ impl Running {
         let gateway = before
             .gateway
             .with(config.limits.clone(), wants, &config.tokens);
-        self.live.replace(InForce {
+        let replaced = self.live.replace(InForce {
             gateway: Arc::new(gateway),
             handlers,
             graph,
             config,
         });
+        self.retire(&replaced);
         // A new token ends a halt, a new address an outage.
         self.pools.iter().for_each(|pool| pool.waker().look_again());
         Ok(())
+    }
+
+    /// Remembers what jobs that are under way still work by.
+    fn retire(&self, replaced: &Arc<InForce>) {
+        let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        retired.retain(|earlier| earlier.strong_count() > 0);
+        retired.push(Arc::downgrade(replaced));
+    }
+
+    /// Has handlers end what they are at.
+    fn end_handlers(&self) {
+        let retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        let retired = retired.iter().filter_map(Weak::upgrade);
+        for in_force in retired.chain([self.live.now()]) {
+            in_force.handlers.iter().for_each(|handler| handler.stop());
+        }
+    }
+
+    fn wait_for_jobs(&self, deadline: Instant) {
+        while Instant::now() < deadline && !self.pools.iter().all(Pool::is_done) {
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Stops in order: no new requests, then no new jobs; what is under way
@@ -345,8 +374,10 @@ impl Running {
             relay.wait(deadline.saturating_duration_since(Instant::now()));
         }
         self.pools.iter().for_each(Pool::stop);
-        while Instant::now() < deadline && !self.pools.iter().all(Pool::is_done) {
-            thread::sleep(Duration::from_millis(10));
+        self.wait_for_jobs(deadline);
+        if !self.pools.iter().all(Pool::is_done) {
+            self.end_handlers();
+            self.wait_for_jobs(Instant::now() + LAST_WORDS);
         }
         self.committer.stop();
         let left = deadline.saturating_duration_since(Instant::now());

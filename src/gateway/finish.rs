@@ -128,7 +128,7 @@ pub enum Sent {
 const MARK_TRIES_MAX: u32 = 3;
 
 /// The longest explanation that is kept with a delivery.
-const DETAILS_CHARS_MAX: usize = 1_000;
+pub const DETAILS_CHARS_MAX: usize = 1_000;
 
 /// Replies to one event. More is a mistake in the app, and would flood the
 /// customer.

@@ -2,8 +2,11 @@
 //! [`Outcome`] comes out. What ships in the box:
 //!
 //! * [`rules`]: a TOML file of patterns and replies
+//! * [`command`]: a program that is run for each event
 //! * [`forward`]: an HTTP app that receives what Meta would send it
 
+mod answer;
+pub mod command;
 pub mod forward;
 pub mod rules;
 
@@ -20,6 +23,10 @@ pub trait Handler: Send + Sync {
 
     /// Deals with one event, or leaves it to the next handler.
     fn handle(&self, delivery: &Delivery) -> Handled;
+
+    /// The service ends, and has waited for as long as it may: what is under way
+    /// is to end now. It will be handed over again.
+    fn stop(&self) {}
 }
 
 /// What a handler made of an event.

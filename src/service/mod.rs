@@ -18,6 +18,7 @@ use crate::config::{self, Config, Problem, Sources};
 use crate::edge::serve::{Running, StartError, listen_for_signals, run_until_signal};
 use crate::edge::{log as log_lines, systemd};
 use crate::handler as chain;
+use crate::handler::command::CommandHandler;
 use crate::handler::forward::ForwardHandler;
 use crate::handler::rules::Rules;
 use crate::wire::event::Event;
@@ -48,7 +49,8 @@ use std::sync::Arc;
 ///
 /// 1. the rules of `RULES_FILE`, if it is set;
 /// 2. your handlers, in the order in which they were added;
-/// 3. the app at `FORWARD_URL`, if it is set.
+/// 3. the program of `HANDLER_COMMAND` or the app at `FORWARD_URL`, if one of
+///    them is set.
 ///
 /// A handler that has nothing to say to an event, and wants nobody else to be
 /// asked, returns `()`; one that leaves it to the next returns [`Answer::Pass`].
@@ -233,6 +235,12 @@ fn in_full(sources: &Sources, own: &Own) -> Result<(Config, Handlers), Vec<Probl
     }
     if !own.is_empty() {
         handlers.push(Box::new(own.clone()));
+    }
+    if let Some(command) = &config.command {
+        match CommandHandler::new(command) {
+            Ok(command) => handlers.push(Box::new(command)),
+            Err(error) => problems.push(Problem(error.to_string())),
+        }
     }
     if let Some(forward) = &config.forward {
         handlers.push(Box::new(ForwardHandler::new(forward, &config.hub_keys)));

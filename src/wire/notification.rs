@@ -45,6 +45,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 4] = [Kind::Message, Kind::Status, Kind::Call, Kind::Other];
+
     /// The word used in listings.
     pub fn as_str(self) -> &'static str {
         match self {
