@@ -59,6 +59,8 @@ const RULES: &[Rule] = &[
             "std::time::Instant",
             "std::time::UNIX_EPOCH",
             "time::OffsetDateTime::now_utc",
+            "jiff::Timestamp::now",
+            "jiff::Zoned::now",
         ],
         words: &[],
         within: &[],

@@ -720,21 +720,9 @@ impl Reader<'_> {
     /// A span of time: `90`, `90s`, `15m`, `24h` or `7d`; at most 400 days.
     fn seconds(&mut self, name: &str) -> Duration {
         let text = self.value(name);
-        let (digits, unit) = match text.trim_end_matches(|c: char| c.is_ascii_alphabetic()) {
-            digits if digits.len() == text.len() => (digits, "s"),
-            digits => (digits, &text[digits.len()..]),
-        };
-        let factor = match unit {
-            "s" => Some(1),
-            "m" => Some(60),
-            "h" => Some(3_600),
-            "d" => Some(86_400),
-            _ => None,
-        };
-        let seconds = digits.parse::<u64>().ok().zip(factor);
-        match seconds.and_then(|(n, factor)| n.checked_mul(factor)) {
-            Some(seconds) if (1..=400 * 86_400).contains(&seconds) => Duration::from_secs(seconds),
-            _ => {
+        match span_of_time(&text) {
+            Some(span) => span,
+            None => {
                 self.problem(format!(
                     "{name}={text} is not a span of time: write 90s, 15m, 24h or 7d"
                 ));
@@ -742,6 +730,26 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// Reads a span of time as it is written in settings: `90s`, `15m`, `24h`, `7d`, or seconds; from
+/// one second to 400 days.
+pub fn span_of_time(text: &str) -> Option<Duration> {
+    let (digits, unit) = match text.trim_end_matches(|c: char| c.is_ascii_alphabetic()) {
+        digits if digits.len() == text.len() => (digits, "s"),
+        digits => (digits, &text[digits.len()..]),
+    };
+    let factor = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    let seconds = digits.parse::<u64>().ok()?.checked_mul(factor)?;
+    (1..=400 * 86_400)
+        .contains(&seconds)
+        .then(|| Duration::from_secs(seconds))
 }
 
 #[cfg(test)]

@@ -10,11 +10,13 @@
 //! history, a status or a call. The first rule that fits answers, and nobody else is asked; when
 //! none fits, the next handler is.
 //!
-//! **When a rule fits.** When all its conditions do (`condition`): `text`, `match`, `reply_id`.
-//! A rule without any fits everything a customer says to us: text, files, places, address cards,
-//! orders, taps and filled-in forms. It leaves alone what is not said to us or not said at all
-//! (reactions, edits and deletions, system messages, permissions to call, what Meta does not pass
-//! on or we don't know), and it does not talk into groups, where people write to each other.
+//! **When a rule fits.** When all its conditions do (`condition`), and it does not rest: after it
+//! fired, a rule with a `cooldown` leaves that conversation to the rules after it for so long. A
+//! rule whose conditions do not name what is said (or that has none) fits only what is said to us:
+//! text, files, places, address cards, orders, taps and filled-in forms. It leaves alone what is
+//! not said to us or not said at all (reactions, edits and deletions, system messages, permissions
+//! to call, what Meta does not pass on or we don't know), and it does not talk into groups, where
+//! people write to each other.
 //!
 //! **What is answered.** Cloud API message objects, their strings filled in (`template`). What
 //! the customer wrote is a value and never a template, and JSON is made from values, so no name or
@@ -24,6 +26,7 @@
 
 mod condition;
 mod file;
+mod hours;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -34,11 +37,11 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Delivery, Handled, Handler, Outcome, Wants};
+use super::{Delivery, Effect, Facts, Handled, Handler, Outcome, Wants};
 use crate::wire::event::Event;
-use crate::wire::message::{Content, Interactive, Message};
+use crate::wire::message::{Content, Interactive};
 use crate::wire::notification::Kind;
-use condition::{Condition, Said};
+use condition::{Case, Condition};
 use template::{Reply, Templates, Values};
 
 pub use template::Unfilled;
@@ -55,11 +58,20 @@ struct Loaded {
     templates: Templates,
 }
 
-/// A condition and what is answered when it holds.
+/// A condition and what is done when it holds.
 struct Rule {
+    name: Option<String>,
+    /// What it is remembered by in a conversation: its name, or what its conditions make.
+    key: String,
+    /// In the file, counted from 1.
+    line: usize,
     /// All must hold; none: everything said to us.
     conditions: Vec<Condition>,
     replies: Vec<Reply>,
+    /// How long it rests in a conversation after it fired there.
+    cooldown_ms: Option<i64>,
+    /// What it makes of the person's wish for marketing.
+    marketing: Option<Effect>,
 }
 
 /// What the rules make of an event.
@@ -67,8 +79,24 @@ struct Rule {
 pub struct Answer {
     /// The rule that fits, counted from 1.
     pub rule: usize,
+    /// Its name, if it has one.
+    pub name: Option<String>,
+    /// Where it stands in the file, counted from 1.
+    pub line: usize,
+    /// What is to be remembered about the conversation.
+    pub effects: Vec<Effect>,
     /// Cloud API message objects in the order in which they go out.
     pub replies: Result<Vec<String>, Unfilled>,
+}
+
+/// How a message goes through the rules.
+#[derive(Debug, Default)]
+pub struct Judged {
+    /// What the first rule that fits answers.
+    pub answer: Option<Answer>,
+    /// Why each rule before it does not fit: the key of its first condition that does not hold,
+    /// `cooldown` while it rests, or a word of why it is not asked.
+    pub passed: Vec<&'static str>,
 }
 
 /// One mistake in a rules file: where and what it is, and how to mend it.
@@ -158,37 +186,80 @@ impl Rules {
         self.0.rules.is_empty()
     }
 
-    /// What the first rule that fits answers; `None` if none does.
-    pub fn answer(&self, event: &Event) -> Option<Answer> {
-        let message = event.message()?;
+    /// What the first rule that fits answers; `None` if none does. `facts` is what is known of the
+    /// conversation, `now` the moment in Unix milliseconds.
+    pub fn answer(&self, event: &Event, facts: &Facts, now: i64) -> Option<Answer> {
+        self.judge(event, facts, now).answer
+    }
+
+    /// The same, and why the rules before it do not fit.
+    pub fn judge(&self, event: &Event, facts: &Facts, now: i64) -> Judged {
+        let mut judged = Judged::default();
+        let Some(message) = event.message() else {
+            return judged;
+        };
         if event.field != "messages" || event.is_own() {
-            return None;
+            return judged;
         }
-        let said = Said::of(message);
-        let mut rules = self.0.rules.iter();
-        let index = rules.position(|rule| rule.fits(message, &said))?;
-        let rule = &self.0.rules[index];
-        let values = Values::of(event, message, rule.captured(&said));
-        Some(Answer {
-            rule: index + 1,
-            replies: self.0.templates.fill(&rule.replies, &values),
-        })
+        let case = Case::of(event, message, facts, now);
+        for rule in &self.0.rules {
+            match rule.hindrance(&case) {
+                Some(why) => judged.passed.push(why),
+                None => {
+                    let index = judged.passed.len() + 1;
+                    let values = Values::of(event, &case, rule.captured(&case));
+                    let replies = self.0.templates.fill(&rule.replies, &values);
+                    judged.answer = Some(rule.answer(index, replies, now));
+                    break;
+                }
+            }
+        }
+        judged
     }
 }
 
 impl Rule {
-    fn fits(&self, message: &Message, said: &Said) -> bool {
-        match self.conditions.is_empty() {
-            true => message.group_id.is_none() && is_said_to_us(&message.content),
-            false => self.conditions.iter().all(|c| c.fits(said)),
+    /// Why it does not fit: the key of a condition, or a word of what else it lacks.
+    fn hindrance(&self, case: &Case) -> Option<&'static str> {
+        let named = self.conditions.iter().any(Condition::names_what_is_said);
+        let in_group = case.message.group_id.is_some();
+        if !named && !is_said_to_us(&case.message.content) {
+            return Some("nothing is said");
         }
+        // In a group people write to each other, and nobody decides for all of them.
+        if in_group && (!named || self.marketing.is_some()) {
+            return Some("group");
+        }
+        if let Some(unmet) = self.conditions.iter().find(|one| !one.fits(case)) {
+            return Some(unmet.key());
+        }
+        let until = case.facts.resting.get(&self.key);
+        let rests = self.cooldown_ms.is_some() && until.is_some_and(|until| case.now < *until);
+        rests.then_some("cooldown")
     }
 
-    fn captured(&self, said: &Said) -> Vec<(String, String)> {
-        self.conditions
-            .iter()
-            .flat_map(|c| c.captured(said))
+    /// What its conditions found, by the names of all that they can find.
+    fn captured(&self, case: &Case) -> Vec<(String, String)> {
+        let conditions = || self.conditions.iter();
+        let blank = conditions().flat_map(Condition::placeholders);
+        let blank = blank.map(|name| (name, String::new()));
+        blank
+            .chain(conditions().flat_map(|c| c.captured(case)))
             .collect()
+    }
+
+    fn answer(&self, index: usize, replies: Result<Vec<String>, Unfilled>, now: i64) -> Answer {
+        let rest = self.cooldown_ms.map(|cooldown_ms| Effect::Rest {
+            rule: self.key.clone(),
+            until: now.saturating_add(cooldown_ms),
+        });
+        Answer {
+            rule: index,
+            name: self.name.clone(),
+            line: self.line,
+            effects: rest.into_iter().chain(self.marketing.clone()).collect(),
+            replies,
+        }
     }
 }
 
@@ -232,14 +303,18 @@ impl Handler for Rules {
         if delivery.kind != Kind::Message || delivery.field != "messages" {
             return Handled::No;
         }
-        let Some(Answer { rule, replies }) = self.answer(&Event::read(&delivery.body)) else {
+        let event = Event::read(&delivery.body);
+        let Some(answer) = self.answer(&event, &delivery.facts, delivery.started_at) else {
             return Handled::No;
         };
-        Handled::Yes(match replies {
-            Ok(replies) => Outcome::done(replies),
+        Handled::Yes(match answer.replies {
+            Ok(replies) => Outcome::Done {
+                replies,
+                effects: answer.effects,
+            },
             // Another attempt would find the same.
             Err(unfilled) => Outcome::Dead {
-                reason: format!("RULES_FILE: the reply of rule {rule} {unfilled}").into(),
+                reason: format!("RULES_FILE: the reply of rule {} {unfilled}", answer.rule).into(),
             },
         })
     }

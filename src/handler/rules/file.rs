@@ -1,25 +1,33 @@
 //! From the text of a rules file to rules. All mistakes are collected, each with its line, rule
 //! and mend; of a file that is no TOML only those that make it so.
 
+mod conditions;
+mod hours;
+mod replies;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
-use serde_json::{Number, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::condition::Condition;
-use super::template::{Node, PLACEHOLDERS, Reply, Templates, Values};
+use super::hours::Hours;
+use super::template::{PLACEHOLDERS, Templates};
 use super::{Loaded, Problem, Rule, line_at};
-use crate::wire::validate;
+use crate::config;
+use crate::gateway::Effect;
+use crate::wire::notification::key_digest;
+use crate::wire::signature::hex;
 
-/// The keys of a rule.
-const KEYS: &str = "text, match, reply_id, reply";
+/// What a rule does when it fits; all other keys of a rule are conditions.
+const ACTIONS: [&str; 4] = ["name", "reply", "cooldown", "marketing"];
 
-/// Replies to one message; more would only annoy, and Meta slows a pair down after 45.
-const REPLIES_MAX: usize = 20;
+/// Rules that may have a name of their own; no more can rest in a conversation.
+const NAME_CHARS_MAX: usize = 60;
 
 /// Mistakes told at once; whoever has more mends these first.
 const PROBLEMS_MAX: usize = 50;
@@ -30,6 +38,7 @@ pub(super) fn read(text: &str) -> Result<Loaded, Vec<Problem>> {
     let mut reader = Reader {
         text,
         rule: None,
+        hours: BTreeMap::new(),
         known: None,
         templates: Templates::new(),
         problems: Vec::new(),
@@ -70,6 +79,8 @@ struct Reader<'t> {
     text: &'t str,
     /// The rule being read, counted from 1.
     rule: Option<usize>,
+    /// The shops whose hours the file tells, by their names there.
+    hours: BTreeMap<String, Arc<Hours>>,
     /// The placeholders it can use; none if its `match` could not be read.
     known: Option<Vec<String>>,
     templates: Templates,
@@ -88,301 +99,170 @@ impl Reader<'_> {
     }
 
     fn root(&mut self, root: &DeTable) -> Vec<Rule> {
-        let mut rules = Vec::new();
+        let mut rules = None;
         for (key, value) in root {
-            match (key.get_ref().as_ref(), value.get_ref()) {
-                ("rule", DeValue::Array(list)) => rules = self.rules(list),
-                ("rule", _) => self.problem(
+            match key.get_ref().as_ref() {
+                "rule" => rules = Some((key, value)),
+                "hours" => self.all_hours(value),
+                other => self.problem(
                     key.span(),
-                    "there can be many rules: begin each with [[rule]], in two pairs of brackets",
-                ),
-                (other, _) => self.problem(
-                    key.span(),
-                    format!("unknown key {other}: a rules file has [[rule]] and nothing else"),
+                    format!("unknown key {other}: a rules file has [[rule]] and [hours.NAME]"),
                 ),
             }
         }
-        rules
+        match rules.map(|(key, value)| (key, value.get_ref())) {
+            Some((_, DeValue::Array(list))) => self.rules(list),
+            Some((key, _)) => {
+                self.problem(
+                    key.span(),
+                    "there can be many rules: begin each with [[rule]], in two pairs of brackets",
+                );
+                Vec::new()
+            }
+            None => Vec::new(),
+        }
     }
 
     fn rules(&mut self, list: &[Spanned<DeValue>]) -> Vec<Rule> {
-        let mut rules = Vec::new();
+        let mut rules: Vec<Rule> = Vec::new();
         for (index, value) in list.iter().enumerate() {
             self.rule = Some(index + 1);
             let DeValue::Table(table) = value.get_ref() else {
                 self.problem(value.span(), "a rule is a table: begin it with [[rule]]");
                 continue;
             };
-            // By its keys: conditions that could not be read are conditions.
-            let fits_all = table.keys().all(|key| key.get_ref() == "reply");
+            // By its keys: conditions that could not be read are conditions, and a rule that
+            // rests leaves something to others.
+            let fits_all = table.keys().all(|key| {
+                key.get_ref() != "cooldown" && ACTIONS.contains(&key.get_ref().as_ref())
+            });
             if fits_all && index + 1 < list.len() {
                 self.problem(
                     value.span(),
                     "it has no condition and so leaves nothing to the rules after it: \
-                     move it to the end, or give it text, match or reply_id",
+                     move it to the end, or give it one, such as text, words or match",
                 );
             }
-            rules.push(self.one_rule(value.span(), table));
+            let rule = self.one_rule(value.span(), table);
+            self.check_apart(value.span(), &rule, &rules);
+            rules.push(rule);
         }
         self.rule = None;
         rules
     }
 
+    /// Rules are told apart by name, and those that rest must be.
+    fn check_apart(&mut self, span: Range<usize>, rule: &Rule, before: &[Rule]) {
+        let alike = |other: &&Rule| {
+            let named = rule.name.is_some() && rule.name == other.name;
+            let rests = rule.cooldown_ms.is_some() && other.cooldown_ms.is_some();
+            named || (rests && rule.key == other.key)
+        };
+        let Some(other) = before.iter().find(alike) else {
+            return;
+        };
+        let text = match &rule.name {
+            Some(_) => format!(
+                "the rule in line {} has the same name: give it another",
+                other.line
+            ),
+            None => format!(
+                "the rule in line {} has the same conditions and a cooldown too: give one of them a name = \"…\"",
+                other.line
+            ),
+        };
+        self.problem(span, text);
+    }
+
     fn one_rule(&mut self, span: Range<usize>, table: &DeTable) -> Rule {
-        let mut conditions = Vec::new();
-        let mut regex = None;
+        let (mut conditions, mut source) = (Vec::new(), String::new());
+        let (mut name, mut cooldown_ms, mut marketing) = (None, None, None);
         let mut reply = None;
+        self.known = Some(PLACEHOLDERS.map(str::to_owned).into());
         for (key, value) in table {
-            let key_span = key.span();
             match key.get_ref().as_ref() {
-                "text" => conditions.push(Condition::text(self.texts("text", value))),
-                "match" => regex = Some(self.regex(value)),
-                "reply_id" => conditions.push(Condition::ReplyId(self.texts("reply_id", value))),
+                "name" => name = self.name(value),
+                "cooldown" => cooldown_ms = self.cooldown(value),
+                "marketing" => marketing = self.marketing(value),
                 "reply" => reply = Some(value),
-                other => self.problem(key_span, format!("unknown key {other}: a rule has {KEYS}")),
+                condition => {
+                    source.push_str(condition);
+                    source.push_str(self.text.get(value.span()).unwrap_or_default());
+                    conditions.extend(self.condition(key.span(), condition, value));
+                }
             }
         }
-        let readable = !matches!(regex, Some(None));
-        conditions.extend(regex.flatten());
         let own = conditions.iter().flat_map(Condition::placeholders);
-        let known = PLACEHOLDERS.map(str::to_owned).into_iter().chain(own);
-        self.known = readable.then(|| known.collect());
+        if let Some(known) = &mut self.known {
+            known.extend(own);
+        }
         let replies = match reply {
             Some(value) => self.replies(value),
+            None if table.contains_key("marketing") => Vec::new(),
             None => {
                 self.problem(
-                    span,
+                    span.clone(),
                     "it has no reply: write reply = \"…\", or reply = [] to answer nothing",
                 );
                 Vec::new()
             }
         };
+        let key = name
+            .clone()
+            .unwrap_or_else(|| format!("#{}", hex(&key_digest(&source)[..8])));
         Rule {
+            name,
+            key,
+            line: line_at(self.text.as_bytes(), span.start),
             conditions,
             replies,
+            cooldown_ms,
+            marketing,
         }
     }
 
-    /// One text or several.
-    fn texts(&mut self, key: &str, value: &Spanned<DeValue>) -> Vec<String> {
-        let list = match value.get_ref() {
-            DeValue::Array(list) => list.as_ref(),
-            _ => std::slice::from_ref(value),
-        };
-        if list.is_empty() {
-            self.problem(
-                value.span(),
-                format!("{key} is an empty list, so the rule never fits"),
-            );
-        }
-        let mut texts = Vec::new();
-        for one in list {
-            match one.get_ref() {
-                DeValue::String(text) if !text.trim().is_empty() => {
-                    texts.push(text.clone().into_owned());
-                }
-                DeValue::String(_) => {
-                    self.problem(
-                        one.span(),
-                        format!("{key} is empty: leave it out for a rule that always fits"),
-                    );
-                }
-                other => self.problem(
-                    one.span(),
-                    format!(
-                        "{key} is a text or a list of texts, and this is {}",
-                        kind(other)
-                    ),
-                ),
+    fn name(&mut self, value: &Spanned<DeValue>) -> Option<String> {
+        match value.get_ref() {
+            DeValue::String(name)
+                if !name.trim().is_empty()
+                    && !name.starts_with('#')
+                    && name.chars().count() <= NAME_CHARS_MAX =>
+            {
+                Some(name.clone().into_owned())
             }
-        }
-        texts
-    }
-
-    fn regex(&mut self, value: &Spanned<DeValue>) -> Option<Condition> {
-        let DeValue::String(pattern) = value.get_ref() else {
-            let text = format!(
-                "match is a regular expression in quotes, and this is {}",
-                kind(value.get_ref())
-            );
-            self.problem(value.span(), text);
-            return None;
-        };
-        if pattern.trim().is_empty() {
-            self.problem(
-                value.span(),
-                "match is empty: leave it out for a rule that always fits",
-            );
-            return None;
-        }
-        match Condition::regex(pattern) {
-            Ok(condition) => {
-                let hidden = condition.placeholders().into_iter();
-                for name in hidden.filter(|name| PLACEHOLDERS.contains(&&**name)) {
-                    self.problem(
-                        value.span(),
-                        format!("the group {name} would hide the placeholder of that name: call it something else"),
-                    );
-                }
-                Some(condition)
-            }
-            Err(error) => {
+            _ => {
                 self.problem(
                     value.span(),
-                    format!("match is not a regular expression: {error}"),
+                    format!("name is a text of at most {NAME_CHARS_MAX} characters, and not with # in front"),
                 );
                 None
             }
         }
     }
 
-    fn replies(&mut self, value: &Spanned<DeValue>) -> Vec<Reply> {
-        let list = match value.get_ref() {
-            DeValue::Array(list) => list.as_ref(),
-            _ => std::slice::from_ref(value),
+    fn cooldown(&mut self, value: &Spanned<DeValue>) -> Option<i64> {
+        let span = match value.get_ref() {
+            DeValue::String(text) => config::span_of_time(text),
+            _ => None,
         };
-        if list.len() > REPLIES_MAX {
-            self.problem(
-                value.span(),
-                format!(
-                    "{} replies to one message are too many: at most {REPLIES_MAX}",
-                    list.len()
-                ),
-            );
+        if span.is_none() {
+            let text = "cooldown is a span of time: write \"90s\", \"15m\", \"24h\" or \"7d\"";
+            self.problem(value.span(), text);
         }
-        list.iter().map(|one| self.reply(one)).collect()
+        span.map(|span| span.as_millis() as i64)
     }
 
-    fn reply(&mut self, value: &Spanned<DeValue>) -> Reply {
-        match value.get_ref() {
-            DeValue::String(text) => {
-                if text.trim().is_empty() {
-                    self.problem(
-                        value.span(),
-                        "the reply is empty: write reply = [] to answer nothing",
-                    );
-                }
-                let body = self.string(value.span(), text);
-                Reply(Node::Table(vec![
-                    ("type".into(), Node::Fixed("text".into())),
-                    ("text".into(), Node::Table(vec![("body".into(), body)])),
-                ]))
-            }
-            DeValue::Table(table) => {
-                let before = self.problems.len();
-                self.check_type(value.span(), table);
-                let reply = Reply(self.node(value));
-                if self.problems.len() == before {
-                    self.check_sendable(value.span(), &reply);
-                }
-                reply
-            }
-            other => {
-                self.problem(
-                    value.span(),
-                    format!(
-                        "a reply is a text or a message object, and this is {}",
-                        kind(other)
-                    ),
-                );
-                Reply(Node::Fixed(Value::Null))
-            }
-        }
-    }
-
-    /// What Graph is known to refuse is a mistake now, not when a customer writes.
-    fn check_sendable(&mut self, span: Range<usize>, reply: &Reply) {
-        let known = self.known.iter().flatten();
-        let values = Values::from_pairs(known.map(|name| (&**name, "Robin")));
-        let filled = self.templates.fill(std::slice::from_ref(reply), &values);
-        for object in filled.unwrap_or_default() {
-            if let Err(invalid) = validate::check_reply(&object) {
-                let text = format!("Graph would refuse the reply: {}", invalid.details);
-                self.problem(span.clone(), text);
-            }
-        }
-    }
-
-    /// A message object has a member named like its type; only our own two have not.
-    fn check_type(&mut self, span: Range<usize>, reply: &DeTable) {
-        let member = |name: &str| {
-            let found = reply.iter().find(|(key, _)| key.get_ref() == name);
-            found.map(|(_, value)| value)
+    fn marketing(&mut self, value: &Spanned<DeValue>) -> Option<Effect> {
+        let effect = match value.get_ref() {
+            DeValue::String(word) if word == "stop" => Some(Effect::StopMarketing),
+            DeValue::String(word) if word == "start" => Some(Effect::StartMarketing),
+            _ => None,
         };
-        let Some(type_) = member("type") else {
-            self.problem(
-                span,
-                "the reply has no type: add one, such as type = \"text\", or write just a text",
-            );
-            return;
-        };
-        let DeValue::String(name) = type_.get_ref() else {
-            self.problem(type_.span(), "the type of a reply is a text");
-            return;
-        };
-        if matches!(name.as_ref(), "read" | "typing") {
-            return;
+        if effect.is_none() {
+            let text = "marketing is \"stop\" when the person wants none any more, or \"start\"";
+            self.problem(value.span(), text);
         }
-        match member(name).map(|content| (content.span(), content.get_ref())) {
-            Some((_, DeValue::Table(_) | DeValue::Array(_))) => {}
-            Some((span, other)) => self.problem(
-                span,
-                format!(
-                    "{name} is a table with the message's content, and this is {}",
-                    kind(other)
-                ),
-            ),
-            None => self.problem(
-                type_.span(),
-                format!("the reply is of type \"{name}\" but has no {name}: add {name} = {{ … }}"),
-            ),
-        }
-    }
-
-    fn node(&mut self, value: &Spanned<DeValue>) -> Node {
-        let number = match value.get_ref() {
-            DeValue::String(text) => return self.string(value.span(), text),
-            DeValue::Boolean(truth) => return Node::Fixed(Value::Bool(*truth)),
-            DeValue::Array(list) => {
-                return Node::List(list.iter().map(|one| self.node(one)).collect());
-            }
-            DeValue::Table(table) => {
-                let members = table
-                    .iter()
-                    .map(|(key, one)| (key.get_ref().to_string(), self.node(one)));
-                return Node::Table(members.collect());
-            }
-            DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
-                .ok()
-                .map(Number::from),
-            DeValue::Float(float) => float.as_str().parse().ok().and_then(Number::from_f64),
-            DeValue::Datetime(_) => None,
-        };
-        match number {
-            Some(number) => Node::Fixed(Value::Number(number)),
-            None => {
-                self.problem(
-                    value.span(),
-                    format!(
-                        "JSON has no such value: write {} in quotes",
-                        kind(value.get_ref())
-                    ),
-                );
-                Node::Fixed(Value::Null)
-            }
-        }
-    }
-
-    fn string(&mut self, span: Range<usize>, text: &str) -> Node {
-        // Any name does that no other template has.
-        let name = format!("at {}", span.start);
-        match self.templates.add(name, text, self.known.as_deref()) {
-            Ok(node) => node,
-            Err(error) => {
-                self.problem(span, format!("in the reply: {error}"));
-                Node::Fixed(Value::Null)
-            }
-        }
+        effect
     }
 }
 

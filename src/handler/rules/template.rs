@@ -8,12 +8,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
+use minijinja::value::Object;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, filters};
 use serde_json::{Map, Value};
 
+use super::condition::Case;
 use crate::wire::event::Event;
-use crate::wire::message::Message;
 
 /// The body of a text message (Meta: text messages, at most 4096 characters). Emoji may count as
 /// two there, so they do here.
@@ -22,11 +24,18 @@ const TEXT_UNITS_MAX: usize = 4096;
 /// What one placeholder holds; more than fits into any message is cut off.
 const VALUE_CHARS_MAX: usize = 4096;
 
+/// Fields of one form; forms of WhatsApp have a few dozen.
+const FIELDS_MAX: usize = 500;
+
 /// One filled-in string. Meta takes nothing near that.
 const FILLED_BYTES_MAX: usize = 256 * 1024;
 
 /// What every rule can fill in.
-pub(super) const PLACEHOLDERS: [&str; 5] = ["name", "text", "from", "id", "reply_id"];
+pub(super) const PLACEHOLDERS: [&str; 6] = ["name", "text", "from", "id", "reply_id", FIELDS];
+
+/// What a form was filled in with: `{{ fields.email }}`. The form is not known when the rules are
+/// read, so a field it does not have is empty.
+const FIELDS: &str = "fields";
 
 const FILTERS: &str =
     "capitalize, default, first, last, length, lower, split, title, trim, truncate, upper";
@@ -69,27 +78,82 @@ pub(super) struct Values(minijinja::Value);
 
 impl Values {
     /// Whatever a message lacks is empty.
-    pub(super) fn of(event: &Event, message: &Message, more: Vec<(String, String)>) -> Values {
-        let [name, text, from, id, reply_id] = [
-            event.sender_name(),
-            message.text(),
-            message.from.as_deref(),
-            Some(message.id.as_str()),
-            message.reply_id(),
-        ]
-        .map(Option::unwrap_or_default);
-        let common = PLACEHOLDERS
-            .into_iter()
-            .zip([name, text, from, id, reply_id]);
+    pub(super) fn of(event: &Event, case: &Case, more: Vec<(String, String)>) -> Values {
+        let message = case.message;
+        let common = [
+            ("name", event.sender_name()),
+            ("text", message.text()),
+            ("from", message.from.as_deref()),
+            ("id", Some(message.id.as_str())),
+            ("reply_id", case.reply_id.as_deref()),
+        ];
+        let common = common.map(|(name, value)| (name, value.unwrap_or_default()));
         let more = more.iter().map(|(name, value)| (&**name, &**value));
-        Values::from_pairs(common.chain(more))
+        let mut values = Values::strings(common.into_iter().chain(more));
+        let fields = Fields::of(case.fields.as_ref());
+        values.insert(FIELDS.into(), minijinja::Value::from_object(fields));
+        Values(values.into())
     }
 
-    pub(super) fn from_pairs<'v>(pairs: impl Iterator<Item = (&'v str, &'v str)>) -> Values {
-        let values: BTreeMap<_, _> = pairs
-            .map(|(name, value)| (name.to_owned(), first_chars(value, VALUE_CHARS_MAX)))
-            .collect();
+    /// Every placeholder holds this.
+    pub(super) fn sample(known: &[String], sample: &str) -> Values {
+        let strings = known.iter().filter(|name| *name != FIELDS);
+        let mut values = Values::strings(strings.map(|name| (&**name, sample)));
+        let fields = minijinja::Value::from_object(Fields {
+            any: sample.to_owned(),
+            ..Fields::default()
+        });
+        values.insert(FIELDS.into(), fields);
         Values(values.into())
+    }
+
+    fn strings<'v>(
+        pairs: impl Iterator<Item = (&'v str, &'v str)>,
+    ) -> BTreeMap<String, minijinja::Value> {
+        let held = |value| minijinja::Value::from(first_chars(value, VALUE_CHARS_MAX));
+        pairs
+            .map(|(name, value)| (name.to_owned(), held(value)))
+            .collect()
+    }
+}
+
+/// The fields of a form, each as a text.
+#[derive(Default)]
+struct Fields {
+    known: BTreeMap<String, String>,
+    /// What all others hold.
+    any: String,
+}
+
+impl Fields {
+    fn of(form: Option<&Value>) -> Fields {
+        let form = form.and_then(Value::as_object).into_iter().flatten();
+        let text = |value: &Value| match value {
+            Value::String(text) => first_chars(text, VALUE_CHARS_MAX),
+            Value::Null => String::new(),
+            other => first_chars(&other.to_string(), VALUE_CHARS_MAX),
+        };
+        Fields {
+            known: form
+                .take(FIELDS_MAX)
+                .map(|(name, value)| (name.clone(), text(value)))
+                .collect(),
+            any: String::new(),
+        }
+    }
+}
+
+/// Prints none: people filled them in.
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fields({})", self.known.len())
+    }
+}
+
+impl Object for Fields {
+    fn get_value(self: &Arc<Self>, key: &minijinja::Value) -> Option<minijinja::Value> {
+        let found = key.as_str().and_then(|name| self.known.get(name));
+        Some(found.unwrap_or(&self.any).as_str().into())
     }
 }
 
@@ -139,7 +203,7 @@ impl Templates {
     fn check_rendering(&self, template: &str, known: &[String]) -> Result<(), String> {
         // A customer may have no name, or one of blanks; a group of an expression may be empty.
         for sample in ["Robin", "", " "] {
-            let values = Values::from_pairs(known.iter().map(|name| (&**name, sample)));
+            let values = Values::sample(known, sample);
             self.render(template, &values).map_err(|error| {
                 let when = match sample.trim() {
                     "" => " when the placeholders are blank: try `{{ name or \"you\" }}` or `{% if name %}`",

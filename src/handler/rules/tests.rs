@@ -1,3 +1,10 @@
+//! What ships in the rules file does what its notes say. Conditions on the moment and on the
+//! conversation are in `conditions`, what customers may do to a reply in `hostile`.
+
+mod conditions;
+mod hostile;
+mod hours;
+
 use super::*;
 use crate::wire::sample::{self, KINDS, Sample};
 use serde_json::{Value, json};
@@ -28,8 +35,13 @@ fn said(text: &str) -> Event {
     sample_event("text", &sample)
 }
 
+/// At any moment, to somebody of whom nothing is known.
+fn answer(rules: &Rules, event: &Event) -> Option<Answer> {
+    rules.answer(event, &Facts::default(), 0)
+}
+
 fn replies(rules: &Rules, event: &Event) -> Vec<Value> {
-    let answer = rules.answer(event).expect("a rule fits");
+    let answer = answer(rules, event).expect("a rule fits");
     let replies = answer.replies.unwrap();
     let replies = replies.iter().map(|json| serde_json::from_str(json));
     replies.collect::<Result<_, _>>().unwrap()
@@ -48,7 +60,7 @@ fn body(rules: &Rules, event: &Event) -> String {
 fn check_fits(condition: &str, fits: &[&str], others: &[&str]) {
     let rules = rules(&format!("[[rule]]\n{condition}\nreply = 'x'"));
     for text in fits.iter().chain(others) {
-        let answered = rules.answer(&said(text)).is_some();
+        let answered = answer(&rules, &said(text)).is_some();
         assert_eq!(answered, fits.contains(text), "{condition} and {text:?}");
     }
 }
@@ -115,7 +127,7 @@ fn a_tap_is_known_by_its_id_and_by_its_label() {
             let rules = rules(&format!(
                 "[[rule]]\n{condition}\nreply = '{{{{ reply_id }}}}'"
             ));
-            let answer = rules.answer(event).map(|_| body(&rules, event));
+            let answer = answer(&rules, event).map(|_| body(&rules, event));
             assert_eq!(answer.as_deref(), fits.then_some("hours"), "{condition}");
         }
     }
@@ -129,7 +141,7 @@ fn the_first_rule_that_fits_answers() {
          [[rule]]\nreply = 'rest'",
     );
     for (text, rule) in [("b", 1), ("a", 2), ("ab", 1), ("c", 3)] {
-        assert_eq!(rules.answer(&said(text)).unwrap().rule, rule, "{text}");
+        assert_eq!(answer(&rules, &said(text)).unwrap().rule, rule, "{text}");
     }
     assert_eq!(rules.len(), 3);
 }
@@ -140,11 +152,7 @@ fn a_rule_without_condition_fits_what_is_said_to_us() {
     let fitting: Vec<&str> = KINDS
         .iter()
         .map(|kind| kind.name)
-        .filter(|kind| {
-            rules
-                .answer(&sample_event(kind, &Sample::default()))
-                .is_some()
-        })
+        .filter(|kind| answer(&rules, &sample_event(kind, &Sample::default())).is_some())
         .collect();
     assert_eq!(
         fitting.join(" "),
@@ -179,7 +187,7 @@ fn nobody_is_answered_who_did_not_write_to_us() {
             false,
         ),
     ] {
-        let answers = |text: &str| rules(text).answer(&event).is_some();
+        let answers = |text: &str| answer(&rules(text), &event).is_some();
         assert_eq!(
             answers("[[rule]]\ntext = 'a'\nreply = 'x'"),
             by_text,
@@ -270,47 +278,6 @@ fn a_text_that_comes_out_blank_is_not_sent() {
     assert_eq!(replies(&rules, &sticker), [text("b")]);
 }
 
-/// What people may call themselves and write.
-const HOSTILE: [&str; 16] = [
-    "{{ 7*7 }}",
-    "{% for i in range(9) %}{{ name }}{% endfor %}",
-    "{# gone #} {{ text }} {% raw %}",
-    "\"}],\"to\":\"15550000\",\"x\":[{\"",
-    "\\\" \\n \\u0041 \\",
-    "line\nline\r\n\tline\n",
-    "👩‍👩‍👧‍👦🇩🇪 é e\u{301}",
-    "\u{202e}right to left\u{200f}\u{2066}",
-    "\u{0}\u{1}\u{7f}\u{85}\u{2028}\u{feff}",
-    "<script>alert('&amp;')</script>",
-    "' or 1=1 --",
-    "$1 ${name} %s $name",
-    "\u{fffd}\u{10ffff}",
-    " ",
-    "}}",
-    "None",
-];
-
-#[test]
-fn names_and_texts_are_values_and_stay_as_they_are() {
-    let rules = rules(
-        "[[rule]]\nmatch = '(?s)^(?<all>.*)$'\n\
-         reply = { type = 'image', image = { id = '1', caption = '<{{ name }}|{{ text }}|{{ all }}|{{ m1 }}>' } }",
-    );
-    for name in HOSTILE {
-        for words in HOSTILE {
-            let sample = Sample {
-                name,
-                text: words,
-                ..Sample::default()
-            };
-            let replies = replies(&rules, &sample_event("text", &sample));
-            let caption = format!("<{name}|{words}|{words}|{words}>");
-            let expected = json!({"type": "image", "image": {"id": "1", "caption": caption}});
-            assert_eq!(replies, [expected], "{name:?} {words:?}");
-        }
-    }
-}
-
 #[test]
 fn a_text_is_cut_to_what_graph_takes() {
     let rules = rules("[[rule]]\nreply = 'You wrote: {{ text }}'");
@@ -338,7 +305,7 @@ fn a_file_without_rules_leaves_all_to_others() {
     for text in ["", "# nothing yet\n", "\u{feff}", "rule = []"] {
         let rules = rules(text);
         assert!(rules.is_empty());
-        assert_eq!(rules.answer(&said("a")), None);
+        assert_eq!(answer(&rules, &said("a")), None);
     }
 }
 
@@ -385,7 +352,7 @@ fn the_example_answers_as_its_notes_say() {
     for button in menu["interactive"]["action"]["buttons"].as_array().unwrap() {
         let tap = json!({"id": "m", "from": "1", "type": "interactive",
             "interactive": {"type": "button_reply", "button_reply": button["reply"]}});
-        let rule = rules.answer(&message(&tap.to_string())).unwrap().rule;
+        let rule = answer(&rules, &message(&tap.to_string())).unwrap().rule;
         assert!([3, 4].contains(&rule), "{button}: {rule}");
     }
 }

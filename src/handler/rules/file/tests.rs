@@ -58,11 +58,199 @@ fn a_mistake_in_a_condition_is_named() {
         ),
         (
             "mach = 'a'\nreply = 'x'",
-            "line 2: rule 1: unknown key mach: a rule has text, match, reply_id, reply",
+            "line 2: rule 1: unknown key mach: a rule has name, reply, cooldown, marketing, and as conditions text, words, match,",
         ),
     ] {
         check_refused(lines, expected);
     }
+}
+
+#[test]
+fn a_mistake_in_what_combines_or_limits_conditions_is_named() {
+    for (lines, expected) in [
+        (
+            "words = ['a', '?!']",
+            "line 2: rule 1: there is no word in it",
+        ),
+        (
+            "type = 'picture'",
+            "line 2: rule 1: there are no messages of type `picture`: there are text, image,",
+        ),
+        (
+            "number = '+1 555 0100'",
+            "line 2: rule 1: `+1 555 0100` is no phone_number_id",
+        ),
+        (
+            "first_contact = 'yes'",
+            "line 2: rule 1: first_contact is true or false, and this is a text",
+        ),
+        (
+            "referral = 5",
+            "line 2: rule 1: referral is a text or a list of texts, and this is a number",
+        ),
+        (
+            "open = true",
+            "line 2: rule 1: open takes the name of hours, as in open = \"shop\"",
+        ),
+        (
+            "closed = 'shop'",
+            "line 2: rule 1: there are no [hours.shop]: add them",
+        ),
+        ("any = []", "line 2: rule 1: any is an empty list"),
+        (
+            "any = ['a']",
+            "line 2: rule 1: any takes conditions in braces, as in any = [{ text",
+        ),
+        ("not = {}", "line 2: rule 1: not has empty braces"),
+        (
+            "any = [{ text = 'a' },\n { reply = 'a' }]",
+            "line 3: rule 1: unknown key reply: a condition is one of text, words,",
+        ),
+        (
+            "not = { not = { not = { not = { not = { not = { text = 'a' } } } } } }",
+            "line 2: rule 1: not is nested too deep: at most 5",
+        ),
+        (
+            "not = { match = '(a' }",
+            "line 2: rule 1: match is not a regular expression",
+        ),
+        (
+            "cooldown = 5\ntext = 'a'",
+            "line 2: rule 1: cooldown is a span of time: write \"90s\"",
+        ),
+        (
+            "cooldown = '1 hour'\ntext = 'a'",
+            "line 2: rule 1: cooldown is a span of time",
+        ),
+        (
+            "marketing = false\ntext = 'a'",
+            "line 2: rule 1: marketing is \"stop\" when",
+        ),
+        (
+            "name = ''\ntext = 'a'",
+            "line 2: rule 1: name is a text of at",
+        ),
+        (
+            "name = '#1'\ntext = 'a'",
+            "line 2: rule 1: name is a text of at",
+        ),
+    ] {
+        check_refused(&format!("{lines}\nreply = 'x'"), expected);
+    }
+    check_refused(
+        "not = { match = '(?<x>a)' }\nreply = '{{ x }}'",
+        "line 3: rule 1: in the reply: there is no placeholder `x`: known here are name",
+    );
+}
+
+#[test]
+fn a_mistake_in_hours_is_named() {
+    for (lines, expected) in [
+        (
+            "daily = '9-17'",
+            "line 1: the hours have no timezone: add one",
+        ),
+        (
+            "timezone = 'Berlin'\ndaily = '9-17'",
+            "line 2: timezone is none that we know",
+        ),
+        (
+            "timezone = 1\ndaily = '9-17'",
+            "line 2: timezone is none that we know",
+        ),
+        ("timezone = 'UTC'", "line 1: the hours name no day"),
+        (
+            "timezone = 'UTC'\nmoon = '9-17'",
+            "line 1: the hours name no day",
+        ),
+        (
+            "timezone = 'UTC'\nmon-wed = '9-17'\ntuesday = '9-12'",
+            "line 4: tuesday has its hours twice",
+        ),
+        (
+            "timezone = 'UTC'\nmon = '9am-5pm'",
+            "line 3: `9am-5pm` are no hours: write them as in 9:00-17:30",
+        ),
+        ("timezone = 'UTC'\nmon = '9'", "line 3: `9` are no hours"),
+        (
+            "timezone = 'UTC'\nmon = ['9-12', '13:60-17']",
+            "line 3: `13:60-17` are no hours",
+        ),
+        (
+            "timezone = 'UTC'\nmon = '9-24:01'",
+            "line 3: `9-24:01` are no hours",
+        ),
+        (
+            "timezone = 'UTC'\nmon = '9-9:00'",
+            "line 3: `9-9:00` ends when it begins",
+        ),
+        (
+            "timezone = 'UTC'\nmon = '24-9'",
+            "line 3: `24-9` begins at 24:00",
+        ),
+        (
+            "timezone = 'UTC'\nmon = 9",
+            "line 3: hours are a text as in \"9:00-17:30\", a list",
+        ),
+        (
+            "timezone = 'UTC'\nmon = '9-17'\nholidays = '12-25'",
+            "line 4: holidays are a list",
+        ),
+        (
+            "timezone = 'UTC'\nmon = '9-17'\nholidays = ['25.12.']",
+            "line 4: `25.12.` is no day",
+        ),
+        (
+            "timezone = 'UTC'\nmon = '9-17'\nholidays = ['2026-02-29']",
+            "line 4: `2026-02-29` is no day",
+        ),
+        (
+            "timezone = 'UTC'\nmon = '9-17'\nholidays = ['2026-12-24..2026-12-01']",
+            "line 4: `2026-12-24..2026-12-01` ends before it begins",
+        ),
+        (
+            "timezone = 'UTC'\nmon = '9-17'\nholidays = ['2026-12-24..01-02']",
+            "line 4: `2026-12-24..01-02` has a year on one side only",
+        ),
+        (
+            "timezone = 'UTC'\nmon = '9-17'\nspecial = ['12-24']",
+            "line 4: special are days with their hours",
+        ),
+        (
+            "timezone = 'UTC'\nmon = '9-17'\nspecial = { 'xmas' = '9-12' }",
+            "line 4: `xmas` is no day",
+        ),
+    ] {
+        let text = format!("[hours.shop]\n{lines}");
+        let problems = Rules::parse(&text).expect_err(&text);
+        let first = problems[0].to_string();
+        assert!(first.starts_with(expected), "{text}\ngave {first}");
+    }
+    check_file_refused(
+        "[hours]\ntimezone = 'UTC'",
+        &["line 2: hours have a name: begin them with [hours.shop]"],
+    );
+    check_file_refused(
+        "hours = 5",
+        &["line 1: hours have a name: begin them with [hours.shop]"],
+    );
+    check_file_refused(
+        "[hours.a]\ntimezone = 'UTC'\ndaily = '9-17'\n[[rule]]\nopen = 'b'\nreply = []",
+        &["line 5: rule 1: there are no [hours.b]: there are a"],
+    );
+}
+
+#[test]
+fn rules_that_cannot_be_told_apart_are_named() {
+    check_file_refused(
+        "[[rule]]\nname = 'a'\ntext = 'a'\nreply = []\n[[rule]]\nname = 'a'\nreply = []",
+        &["line 5: rule 2: the rule in line 1 has the same name"],
+    );
+    let rests = "[[rule]]\ntext = 'a'\ncooldown = '1h'\nreply = 'x'\n";
+    check_file_refused(
+        &rests.repeat(2),
+        &["line 5: rule 2: the rule in line 1 has the same conditions and a cooldown too"],
+    );
 }
 
 #[test]
@@ -118,7 +306,7 @@ fn a_mistake_in_a_reply_is_named() {
         ),
         (
             "match = '(?<a>.)'\nreply = '{{ b }}'",
-            "line 3: rule 1: in the reply: there is no placeholder `b`: known here are name, text, from, id, reply_id, m1, a",
+            "line 3: rule 1: in the reply: there is no placeholder `b`: known here are name, text, from, id, reply_id, fields, m1, a",
         ),
         (
             "reply = '{% if name == \"x\" %}{{ nmae }}{% endif %}'",
@@ -264,6 +452,7 @@ fn a_file_that_cannot_be_loaded_says_why() {
         "two.toml",
         Some(b"[[rule]]\na = 1\n"),
         "PATH line 1: rule 1: it has no reply: write reply = \"\u{2026}\", or reply = [] to answer nothing\n\
-         PATH line 2: rule 1: unknown key a: a rule has text, match, reply_id, reply",
+         PATH line 2: rule 1: unknown key a: a rule has name, reply, cooldown, marketing, and as conditions \
+         text, words, match, reply_id, type, referral, number, first_contact, open, closed, any, all, not",
     );
 }
