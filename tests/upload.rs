@@ -143,6 +143,28 @@ fn each_kind_of_file_goes_up_and_is_sent_as_what_it_is() {
 }
 
 #[test]
+fn a_long_file_passes_through_piece_by_piece() {
+    let stage = Stage::new(&[]);
+    let content = [PDF, &vec![0x5A; 64 << 20]].concat();
+    stage.write("long.pdf", &content);
+    // Less memory than the file has bytes.
+    let script = format!(
+        "ulimit -v 60000 && exec {} send --from {NUMBER} --to {ANN} --file long.pdf",
+        env!("CARGO_BIN_EXE_wabridge")
+    );
+    let mut shell = Command::new("/bin/sh");
+    let shell = shell.args(["-c", &script]).env_clear();
+    let setup = &stage.place.setup;
+    let output = shell.envs(&setup.env).current_dir(&setup.folder).output();
+    let output = output.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let sent = &stage.graph.accepted()[0].body["document"];
+    let media = stage.graph.media(sent["id"].as_str().unwrap()).unwrap();
+    assert!(media.bytes == content, "{} bytes", media.bytes.len());
+}
+
+#[test]
 fn captions_names_and_kinds_are_as_they_were_said() {
     let stage = Stage::new(&[]);
     stage.write("a.jpg", JPEG).write("b", PDF);
