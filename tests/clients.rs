@@ -70,6 +70,7 @@ impl Stage {
             name: "Zoë Ødegård",
             text,
             id: &sample::wamid(n, CUSTOMER),
+            timestamp: now_s(),
             about,
             ..Sample::default()
         };
