@@ -1,9 +1,11 @@
 //! `wabridge demo`
 
+mod own;
+
 use super::{Failure, Outcome, output};
 use crate::config::{self, Config, Sources};
 use crate::edge::serve::{Running, listen_for_signals, run_until_signal};
-use crate::edge::standin::{Delays, Exchange, Number, Options, StandIn};
+use crate::edge::standin::{Delays, Exchange, Number, Observer, Options, StandIn};
 use crate::edge::{clock, log as log_lines};
 use crate::gateway::operator;
 use crate::handler::rules::Rules;
@@ -24,11 +26,15 @@ Shows the whole loop on this machine: customers write, wabridge stores and answe
 stand-in for Graph delivers. No account, no settings; nothing leaves this machine.
 
 Usage: wabridge demo [--once]
+       wabridge demo -- COMMAND [ARGUMENTS]
 
 Prints the conversation as it happens, addresses to try, and a curl line. Runs until Ctrl-C.
 
---once  plays one round, checks that every message was answered and every answer was read, and
-        exits with 0 or 1
+--once      plays one round, checks that every message was answered and every answer was read, and
+            exits with 0 or 1
+-- COMMAND  a bot of your own: starts that program with the settings to run against the stand-in
+            (a program with wabridge in it, or `wabridge serve` with your settings), and you write as
+            its customer, a line a message; the number before a button or row taps it
 ";
 
 /// The bot: the example that ships with wabridge.
@@ -49,13 +55,27 @@ const ROUND_MAX: Duration = Duration::from_secs(30);
 
 pub fn run(mut parser: Parser) -> Outcome {
     let mut once = false;
+    let mut command = Vec::new();
     while let Some(arg) = parser.next()? {
         match arg {
             Arg::Long("once") => once = true,
+            // A program's name; what follows is its own.
+            Arg::Value(program) => {
+                command.push(program);
+                command.extend(parser.raw_args()?);
+            }
             other => return Err(other.unexpected().into()),
         }
     }
     log_lines::start(log::LevelFilter::Warn, &[]);
+    if !command.is_empty() {
+        return match once {
+            true => Err(Failure::Misused(
+                "--once plays the demo's own round: leave it out to talk to a bot of yours".into(),
+            )),
+            false => own::run(&command),
+        };
+    }
     let stage = Stage::build()?;
     let outcome = match once {
         true => stage.play_once(),
@@ -64,6 +84,37 @@ pub fn run(mut parser: Parser) -> Outcome {
     // A folder that cannot be removed is the temporary folder's to clean.
     let _ = std::fs::remove_dir_all(&stage.folder);
     outcome
+}
+
+/// A stand-in that knows one number, and delivers at a pace that can be watched.
+fn start_standin(token: &str, secret: &str, observer: Observer) -> std::io::Result<StandIn> {
+    let sample = Sample::default();
+    StandIn::start(Options {
+        token: token.into(),
+        app_secret: secret.into(),
+        numbers: vec![Number {
+            id: sample.number.into(),
+            display: sample.display.into(),
+            waba: sample.waba.into(),
+        }],
+        delays: Delays {
+            sent: Duration::from_millis(150),
+            delivered: Duration::from_millis(250),
+            read: Duration::from_millis(400),
+            ..Delays::default()
+        },
+        seed: u64::from_le_bytes(clock::random()),
+        observer: Some(observer),
+        ..Options::default()
+    })
+}
+
+/// A folder of our own, for the database.
+fn folder() -> std::io::Result<PathBuf> {
+    let name = format!("wabridge-demo-{}", hex(&clock::random::<6>()));
+    let folder = std::env::temp_dir().join(name);
+    std::fs::create_dir(&folder)?;
+    Ok(folder)
 }
 
 /// Everything the demo is made of.
@@ -80,29 +131,10 @@ impl Stage {
     fn build() -> Result<Stage, Failure> {
         let secret = hex(&clock::random::<16>());
         let token = hex(&clock::random::<16>());
-        let folder =
-            std::env::temp_dir().join(format!("wabridge-demo-{}", hex(&clock::random::<6>())));
-        std::fs::create_dir(&folder)?;
+        let folder = folder()?;
         let names: Names = Arc::default();
-        let sample = Sample::default();
-        let standin = StandIn::start(Options {
-            token: token.clone(),
-            app_secret: secret.clone(),
-            numbers: vec![Number {
-                id: sample.number.into(),
-                display: sample.display.into(),
-                waba: sample.waba.into(),
-            }],
-            delays: Delays {
-                sent: Duration::from_millis(150),
-                delivered: Duration::from_millis(250),
-                read: Duration::from_millis(400),
-                ..Delays::default()
-            },
-            seed: u64::from_le_bytes(clock::random()),
-            observer: Some(Box::new(move |exchange| narrate(&names, exchange))),
-            ..Options::default()
-        })?;
+        let observer = Box::new(move |exchange: &Exchange| narrate(&names, exchange));
+        let standin = start_standin(&token, &secret, observer)?;
         let database = folder.join("wabridge.db");
         let rules_file = folder.join("rules.toml");
         std::fs::write(&rules_file, RULES)?;
@@ -267,6 +299,19 @@ Meta's handshake, and what is stored:
 }
 
 fn write_message(standin: &StandIn, name: &str, phone: &str, text: &str) -> Outcome {
+    tell(standin, "text", name, phone, text, None)
+}
+
+/// A customer sends a message of a kind; of a tap, `text` is what was tapped and
+/// `choice` its id.
+fn tell(
+    standin: &StandIn,
+    kind: &str,
+    name: &str,
+    phone: &str,
+    text: &str,
+    choice: Option<&str>,
+) -> Outcome {
     let sample = Sample {
         name,
         text,
@@ -274,10 +319,11 @@ fn write_message(standin: &StandIn, name: &str, phone: &str, text: &str) -> Outc
         user_id: Some(&sample::bsuid(phone)),
         id: &sample::wamid(u64::from_le_bytes(clock::random()), phone),
         timestamp: clock::now_ms() / 1_000,
+        choice,
         ..Sample::default()
     };
     say(&format!("{name:>8} → {text}"));
-    let body = sample::notification("text", &sample).unwrap_or_default();
+    let body = sample::notification(kind, &sample).unwrap_or_default();
     standin.deliver(&body).map_err(Failure::because)?;
     Ok(())
 }

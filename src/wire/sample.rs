@@ -39,6 +39,9 @@ pub struct Sample<'a> {
     pub id: &'a str,
     /// The wamid that a reply, reaction, edit or deletion is about. One is made up if there is none.
     pub about: Option<&'a str>,
+    /// The id of the button or row that was tapped, in kinds that have one. One is made up if
+    /// there is none.
+    pub choice: Option<&'a str>,
     /// The look-aside address in media objects. Left out if there is none, as Meta did before
     /// November 2025: so a sample leads nobody to a host on the internet.
     pub media_url: Option<&'a str>,
@@ -58,6 +61,7 @@ impl Default for Sample<'static> {
             text: "Hello from a sample",
             id: "wamid.HBgLMTU1NTAxMDcwMDEVAgASGBQzQTAwMDAwMDAwMDAwMDAwMDAwMAA=",
             about: None,
+            choice: None,
             media_url: None,
             timestamp: 1_790_000_000,
         }

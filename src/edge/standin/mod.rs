@@ -181,6 +181,26 @@ pub struct Tally {
     pub redelivered: u64,
 }
 
+/// A button or a row of a list that the customer could tap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// Which of both.
+    pub kind: ChoiceKind,
+    /// What comes back when it is tapped.
+    pub id: String,
+    /// What the customer reads.
+    pub title: String,
+}
+
+/// What can be tapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChoiceKind {
+    /// A reply button.
+    Button,
+    /// A row of a list.
+    Row,
+}
+
 /// Something that happened between the bridge and the stand-in.
 #[derive(Clone)]
 pub enum Exchange {
@@ -193,6 +213,8 @@ pub enum Exchange {
         kind: String,
         /// What the customer would read, if it has a text, a caption or a body.
         text: Option<String>,
+        /// What the customer could tap.
+        choices: Vec<Choice>,
     },
     /// A message of the customer's was marked as read.
     Read(Receipt),

@@ -12,7 +12,9 @@ use super::graph::{self, GraphError};
 use super::http::{Answer, Reply, Request};
 use super::limits::Window;
 use super::post::{Job, Sent};
-use super::{Accepted, CallFault, Exchange, Inner, Number, Receipt, State, StatusFault};
+use super::{
+    Accepted, CallFault, Choice, ChoiceKind, Exchange, Inner, Number, Receipt, State, StatusFault,
+};
 use crate::wire::sample;
 
 /// So many accepted messages are remembered; from then on Graph is "overloaded".
@@ -173,7 +175,7 @@ impl Inner {
             .admit(&self.limits, &number.id, &message, Instant::now())?;
         let serial = sample::mix(self.seed).wrapping_add(state.accepted.len() as u64);
         let wamid = sample::wamid_sent(serial, message.to.id());
-        let text = words(&body);
+        let (text, choices) = (words(&body), choices(&body));
         state.tally.accepted += 1;
         state.accepted.push(Accepted {
             wamid: wamid.clone(),
@@ -198,6 +200,7 @@ impl Inner {
             to: message.to.id().to_owned(),
             kind: message.kind.clone(),
             text,
+            choices,
         });
         let answer = graph::accepted(&message, &wamid);
         let sent = Sent {
@@ -264,6 +267,25 @@ fn without_version(path: &str) -> Option<&str> {
     let (major, minor) = version.split_once('.')?;
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     (digits(major) && digits(minor) && !rest.is_empty()).then_some(rest)
+}
+
+/// What a customer could tap in a message: its reply buttons, or the rows of its list.
+fn choices(body: &Value) -> Vec<Choice> {
+    let action = &body["interactive"]["action"];
+    let list = |value: &'_ Value| value.as_array().cloned().unwrap_or_default();
+    let choice = |kind, from: &Value| {
+        Some(Choice {
+            kind,
+            id: from["id"].as_str()?.to_owned(),
+            title: from["title"].as_str()?.to_owned(),
+        })
+    };
+    let buttons = list(&action["buttons"]).into_iter();
+    let buttons = buttons.filter_map(|button| choice(ChoiceKind::Button, &button["reply"]));
+    let sections = list(&action["sections"]).into_iter();
+    let rows = sections.flat_map(|section| list(&section["rows"]));
+    let rows = rows.filter_map(|row| choice(ChoiceKind::Row, &row));
+    buttons.chain(rows).collect()
 }
 
 /// What a customer would read of a message.

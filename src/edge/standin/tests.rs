@@ -508,8 +508,18 @@ fn an_observer_hears_what_happens_in_order() {
     options.callback = Some(callback.url());
     options.observer = Some(Box::new(move |exchange| {
         let line = match exchange {
-            Exchange::Accepted { to, kind, text, .. } => {
-                format!("{kind} to {to}: {}", text.as_deref().unwrap_or_default())
+            Exchange::Accepted {
+                to,
+                kind,
+                text,
+                choices,
+                ..
+            } => {
+                let text = text.as_deref().unwrap_or_default();
+                let choices = choices
+                    .iter()
+                    .map(|c| format!(" {:?} {}={}", c.kind, c.id, c.title));
+                format!("{kind} to {to}: {text}{}", choices.collect::<String>())
             }
             Exchange::Status {
                 status, attempt, ..

@@ -67,7 +67,7 @@ pub const KINDS: &[SampleKind] = &[
         |s| user_reply(s, "button", json!({"payload": s.text, "text": s.text})),
     ),
     kind("list", "a row of a list, chosen", |s| {
-        let row = json!({"id": "row-1", "title": s.text, "description": "the first row"});
+        let row = json!({"id": s.choice.unwrap_or("row-1"), "title": s.text, "description": "the first row"});
         user_reply(
             s,
             "interactive",
@@ -75,7 +75,7 @@ pub const KINDS: &[SampleKind] = &[
         )
     }),
     kind("button-reply", "a reply button, pressed", |s| {
-        let button = json!({"id": "button-1", "title": s.text});
+        let button = json!({"id": s.choice.unwrap_or("button-1"), "title": s.text});
         user_reply(
             s,
             "interactive",
