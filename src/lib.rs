@@ -42,7 +42,9 @@
 //! }
 //! ```
 //!
-//! The settings are those of `wabridge serve`. Start here:
+//! The settings are those of `wabridge serve`; `wabridge demo -- cargo run` starts
+//! such a program without an account, and you write to it as its customer. Start
+//! here:
 //!
 //! * [`Service`]: building and running it, and what is certain
 //! * [`Handler`] and [`Context`]: what your logic gets; [`Answer`]: what it returns
