@@ -9,11 +9,12 @@ use std::process::{Output, Stdio};
 use support::*;
 use wabridge::wire::sample::{self, KINDS};
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 11] = [
     "send",
     "serve",
     "demo",
     "check",
+    "rules",
     "simulate",
     "inbox",
     "outbox",

@@ -7,6 +7,7 @@ mod hash_password;
 mod inbox;
 mod outbox;
 mod output;
+mod rules;
 mod send;
 mod serve;
 mod simulate;
@@ -47,6 +48,12 @@ const COMMANDS: &[Command] = &[
         summary: "what is wrong with the settings and the database, and how to mend it",
         help: || check::HELP.into(),
         run: check::run,
+    },
+    Command {
+        name: "rules",
+        summary: "which rule answers a message, and with what",
+        help: || rules::HELP.into(),
+        run: rules::run,
     },
     Command {
         name: "simulate",

@@ -30,6 +30,7 @@ mod hours;
 mod template;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 use std::fmt;
 use std::fs::File;
@@ -45,6 +46,7 @@ use condition::{Case, Condition};
 use template::{Reply, Templates, Values};
 
 pub use template::Unfilled;
+pub use trial::Trial;
 
 /// No one writes so many rules by hand.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;

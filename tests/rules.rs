@@ -1,0 +1,179 @@
+//! Rules in the real binary: what `rules test` tells of them, and what a service
+//! remembers of people between their messages.
+
+mod support;
+
+use support::*;
+
+const RULES: &str = r#"
+[hours.shop]
+timezone = "Europe/Berlin"
+mon-fri = "9-18"
+holidays = ["12-25"]
+
+[[rule]]
+text = "stop"
+marketing = "stop"
+reply = "Bye, {{ name }}."
+
+[[rule]]
+name = "greeting"
+first_contact = true
+reply = "Welcome!"
+
+[[rule]]
+name = "closed"
+closed = "shop"
+cooldown = "8h"
+reply = ["We are closed.", "Back soon."]
+
+[[rule]]
+reply_id = "hours"
+reply = []
+
+[[rule]]
+type = "voice"
+reply = { type = "reaction", reaction = { message_id = "{{ id }}", emoji = "👂" } }
+"#;
+
+/// What `rules test` prints with these arguments.
+fn check(args: &[&str], code: i32, said: &[&str]) {
+    let folder = Folder::new();
+    let rules = folder.path().join("rules.toml");
+    std::fs::write(&rules, RULES).unwrap();
+    let setup = Setup::new(folder.path()).set("RULES_FILE", rules.to_str().unwrap());
+    let args: Vec<&str> = ["rules", "test"].iter().chain(args).copied().collect();
+    let output = setup.run(&args);
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(
+        output.status.code(),
+        Some(code),
+        "{args:?}: {stdout}{stderr}"
+    );
+    for part in said {
+        let heard = format!("{stdout}{stderr}");
+        assert!(heard.contains(part), "{args:?} lacks {part}: {heard}");
+    }
+    assert!(
+        !folder.path().join("wabridge.db").exists(),
+        "it makes no database"
+    );
+}
+
+/// A Monday on which the shop is open, the same day at night, and Christmas.
+const DAY: &str = "2026-11-23T12:00+01:00";
+const NIGHT: &str = "2026-11-23T19:00[Europe/Berlin]";
+const CHRISTMAS: &str = "2026-12-25T11:00:00Z";
+
+#[test]
+fn rules_are_tried_in_words() {
+    check(
+        &["STOP", "--name", "Kit \u{1b}[2J", "--at", DAY],
+        0,
+        &[
+            "rule 1 in line 7 fits and answers:",
+            "\"to\": \"15550107001\"",
+            "Bye, Kit \\u001b[2J.",
+            "no marketing templates any more",
+        ],
+    );
+    check(
+        &["hi", "--first-contact", "--from", "US.1"],
+        0,
+        &[
+            "rule 2 \"greeting\" in line 12 fits",
+            "\"recipient\": \"US.1\"",
+            "does not fit: rule 1 (text)\n",
+        ],
+    );
+    for at in [NIGHT, CHRISTMAS] {
+        check(
+            &["hi", "--at", at],
+            0,
+            &[
+                "rule 3 \"closed\"",
+                "Back soon.",
+                "it rests for this person until 2026-",
+            ],
+        );
+    }
+    check(
+        &["hi", "--at", NIGHT, "--resting", "closed"],
+        0,
+        &[
+            "no rule fits",
+            "rule 1 (text), rule 2 (first_contact), rule 3 (cooldown), rule 4 (reply_id), rule 5 (type)",
+        ],
+    );
+    check(
+        &["--reply-id", "hours", "--at", DAY],
+        0,
+        &["rule 4 in line 23 fits and answers nothing"],
+    );
+    check(
+        &["--type", "voice", "--at", DAY],
+        0,
+        &["rule 5", "\"reaction\""],
+    );
+    check(&["hi", "--at", DAY], 0, &["no rule fits"]);
+}
+
+#[test]
+fn rules_are_tried_in_json() {
+    let folder = Folder::new();
+    std::fs::write(folder.path().join("other.toml"), RULES).unwrap();
+    let setup = Setup::new(folder.path());
+    let file = folder.path().join("other.toml");
+    let test = [
+        "rules",
+        "test",
+        "--json",
+        "--file",
+        file.to_str().unwrap(),
+        "--at",
+        NIGHT,
+    ];
+    let answers = |more: &[&str]| setup.json(&[&test, more].concat()).remove(0);
+    let closed = answers(&["hi"]);
+    assert_eq!(closed["rule"], 3);
+    assert_eq!(closed["name"], "closed");
+    assert_eq!(closed["line"], 17);
+    assert_eq!(closed["messages"][1]["text"]["body"], "Back soon.");
+    assert_eq!(closed["messages"][1]["messaging_product"], "whatsapp");
+    assert_eq!(
+        closed["remembered"][0]["rests_until"],
+        "2026-11-24T02:00:00.000Z"
+    );
+    assert_eq!(
+        closed["passed"][0],
+        serde_json::json!({"rule": 1, "why": "text"})
+    );
+    let stop = answers(&["stop"]);
+    assert_eq!(
+        stop["remembered"],
+        serde_json::json!([{"marketing": "stop"}])
+    );
+    let none = answers(&["hi", "--resting", "closed"]);
+    assert!(none["rule"].is_null() && none["messages"] == serde_json::json!([]));
+}
+
+#[test]
+fn what_cannot_be_tried_is_said() {
+    check(
+        &["hi", "--at", "noon"],
+        2,
+        &["--at noon is no moment: write 2026"],
+    );
+    check(
+        &["hi", "--type", "picture"],
+        2,
+        &["messages of type picture cannot be tried"],
+    );
+    check(&["hi", "you"], 2, &["you"]);
+    check(
+        &["hi", "--file", "/nonexistent/rules.toml"],
+        1,
+        &["cannot be read"],
+    );
+}
