@@ -9,6 +9,7 @@
 //! * [`substitute`]: the template that goes out in a message's place
 //! * [`compose`]: messages to send, put together in Rust
 //! * [`validate`]: what can be known to be wrong with a message before it is sent
+//! * [`phone`]: numbers that have two spellings
 //! * [`relay`]: what of a call and its answer is passed on
 //! * [`signature`]: `X-Hub-Signature-256` and Standard Webhooks
 //! * [`sample`]: notifications as Meta would send them, for trying and testing
@@ -19,6 +20,7 @@ pub mod media;
 pub mod message;
 pub mod notification;
 pub mod outgoing;
+pub mod phone;
 pub mod raw;
 pub mod relay;
 pub mod sample;

@@ -17,7 +17,7 @@ mod people;
 #[cfg(test)]
 mod tests;
 
-pub use people::user_id;
+pub use people::{is_bsuid, user_id};
 
 /// More elements than this in one body are not split: the whole notification
 /// is kept as one event. Meta batches at most 1,000 updates
@@ -122,6 +122,9 @@ pub struct Incoming<'a> {
     pub status: Option<StatusFacts>,
     /// Set when it opens the customer service window.
     pub opening: Option<Opening>,
+    /// Ids that it says are one person's, beside those of its party: of each person
+    /// the new ones first.
+    pub links: Vec<Vec<String>>,
     /// The envelope narrowed to this event.
     pub body: Cow<'a, str>,
 }
@@ -185,6 +188,7 @@ fn whole(body: &str) -> Incoming<'_> {
         id: None,
         status: None,
         opening: None,
+        links: Vec::new(),
         body: Cow::Borrowed(body),
     }
 }

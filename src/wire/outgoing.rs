@@ -49,6 +49,14 @@ impl ReplyTo {
             .next()?;
         let address = match event.party {
             Party::Group(id) => Some(Address::Group(id)),
+            // Who has told of a new number is not at the old one any more.
+            Party::User(_) if event.links.len() == 1 => {
+                let ids = event.links.concat();
+                match ids.iter().find(|id| is_phone(id)) {
+                    Some(phone) => Some(Address::Phone(phone.clone())),
+                    None => ids.into_iter().next().map(Address::Bsuid),
+                }
+            }
             // Ids are listed best first and the number as the message gave it
             // last: that one reaches people whose wa_id differs from it.
             Party::User(ids) => match ids.iter().rfind(|id| is_phone(id)) {

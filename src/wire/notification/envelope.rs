@@ -241,6 +241,7 @@ impl<'a> Change<'a> {
             "" => self.text,
             value => value,
         };
+        let links = self.value.links();
         Incoming {
             kind: Kind::Other,
             type_: self.value.type_(),
@@ -250,11 +251,12 @@ impl<'a> Change<'a> {
             waba: waba.to_owned(),
             party: self
                 .value
-                .party()
+                .party(&links)
                 .unwrap_or_else(|| Party::Account(waba.to_owned())),
             id: None,
             status: None,
             opening: None,
+            links,
             body,
         }
     }
@@ -364,6 +366,10 @@ impl<'a> Value<'a> {
             kind,
             key: element::key(kind, &type_, &field, waba, text, members),
             opening: opening::of(kind, &type_, &field, element.is_ours, members),
+            links: match type_ == "system" {
+                true => people::of_system(members).into_iter().collect(),
+                false => Vec::new(),
+            },
             type_,
             field,
             number: self.number.clone().into_owned(),
@@ -389,13 +395,25 @@ impl<'a> Value<'a> {
         Some(&self.contacts[index].ids)
     }
 
-    /// The party of a change without elements: its one contact or its one
-    /// group if it is about exactly one.
-    fn party(&self) -> Option<Party> {
+    /// People whose BSUID has changed.
+    fn links(&self) -> Vec<Vec<String>> {
+        let updates = raw::get(&self.members, "user_id_update").and_then(raw::elements);
+        let updates = updates.unwrap_or_default().into_iter();
+        updates
+            .filter_map(|update| people::of_update(&raw::members(update)?))
+            .collect()
+    }
+
+    /// The party of a change without elements: its one contact, the one person
+    /// whose ids it is about or its one group if it is about exactly one.
+    fn party(&self, links: &[Vec<String>]) -> Option<Party> {
         if let [contact] = &self.contacts[..]
             && let Some(user) = people::contact_party(&contact.ids)
         {
             return Some(user);
+        }
+        if let [person] = links {
+            return Some(Party::User(person.clone()));
         }
         let groups = raw::get(&self.members, "groups").and_then(raw::elements)?;
         let [group] = groups[..] else {

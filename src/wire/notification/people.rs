@@ -1,6 +1,7 @@
 //! Who a notification is about: the ids of elements and contacts, and which
 //! contact belongs to which element.
 
+use super::super::phone::{a_digit_more, is_digits, tail};
 use super::super::raw::{self, Member};
 use super::{Kind, Party};
 use std::borrow::Cow;
@@ -93,28 +94,6 @@ fn known_by<'x>(handle: &'x str, sorted: &'x [(&'x str, usize)]) -> impl Iterato
     same.map(|(_, index)| *index)
 }
 
-/// The last eight digits of a phone number. In Brazil, Mexico and Argentina
-/// `from` and `wa_id` may differ by a digit, but before these.
-fn tail(phone: &str) -> Option<&str> {
-    let start = phone.len().checked_sub(8)?;
-    phone.get(start..).filter(|_| is_digits(phone))
-}
-
-/// Whether one phone number is the other with a digit put in.
-fn a_digit_more(a: &str, b: &str) -> bool {
-    let (long, short) = if a.len() > b.len() { (a, b) } else { (b, a) };
-    if long.len() != short.len() + 1 || !is_digits(long) || tail(long) != tail(short) {
-        return false;
-    }
-    let pairs = long.bytes().zip(short.bytes());
-    let alike = pairs.take_while(|(a, b)| a == b).count();
-    long[alike + 1..] == short[alike..]
-}
-
-fn is_digits(text: &str) -> bool {
-    text.bytes().all(|b| b.is_ascii_digit())
-}
-
 /// The party of one element, whose user is `contact` as well.
 pub(super) fn party(
     kind: Kind,
@@ -154,6 +133,61 @@ fn user<const N: usize>(ids: [&Option<Cow<'_, str>>; N]) -> Option<Party> {
 /// else as it is.
 pub fn user_id(id: &str) -> String {
     normal(Cow::Borrowed(id)).into_owned()
+}
+
+/// Whether a user's id is a BSUID: `US.13491208655302741918`, or `US.ENT.…` of a
+/// parent account (Meta: BSUIDs).
+pub fn is_bsuid(id: &str) -> bool {
+    let country = id.split_once('.').map(|(country, _)| country);
+    country.is_some_and(|c| c.len() == 2 && c.bytes().all(|b| b.is_ascii_alphabetic()))
+}
+
+/// News of a person's ids, and which they are one person's: the new ones first.
+///
+/// `system` messages tell of a new number or BSUID; `from` is the old number
+/// (Meta: system messages). Older ones have the old number in `customer` too, and
+/// the new one in `new_wa_id`.
+pub(super) fn of_system(members: &[Member<'_>]) -> Option<Vec<String>> {
+    let system = raw::get(members, "system").and_then(raw::members)?;
+    let kind = raw::get_text(&system, "type")?;
+    if !SYSTEM_CHANGES.contains(&&*kind) {
+        return None;
+    }
+    linked([
+        raw::get_text(&system, "user_id"),
+        raw::get_text(&system, "wa_id"),
+        raw::get_text(&system, "new_wa_id"),
+        raw::get_text(members, "from_user_id"),
+        raw::get_text(members, "from"),
+        raw::get_text(&system, "customer"),
+    ])
+}
+
+/// Types of `system` messages that tell of new ids. Others name people too, and
+/// it is not known which of them are one.
+const SYSTEM_CHANGES: [&str; 3] = [
+    "user_changed_number",
+    "customer_changed_number",
+    "user_changed_user_id",
+];
+
+/// An element of `user_id_update`: the BSUID before and after (Meta: BSUIDs).
+pub(super) fn of_update(members: &[Member<'_>]) -> Option<Vec<String>> {
+    let user_id = raw::get(members, "user_id").and_then(raw::members)?;
+    linked([
+        raw::get_text(&user_id, "current"),
+        raw::get_text(members, "wa_id"),
+        raw::get_text(&user_id, "previous"),
+    ])
+}
+
+/// Ids of one person; `None` when there are not two to link.
+fn linked<const N: usize>(ids: [Option<Cow<'_, str>>; N]) -> Option<Vec<String>> {
+    let ids = ids.map(|id| id.map(normal).filter(|id| !id.is_empty()));
+    match user(ids.each_ref())? {
+        Party::User(ids) if ids.len() > 1 => Some(ids),
+        _ => None,
+    }
 }
 
 fn normal(id: Cow<'_, str>) -> Cow<'_, str> {

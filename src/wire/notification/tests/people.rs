@@ -258,3 +258,106 @@ fn two_people_are_never_taken_for_one() {
         &[("account 7", &both), ("account 7", "")],
     );
 }
+
+/// The ids that the only event of a value links, people apart by blanks.
+fn check_links(value: &str, party: &str, expected: &str) {
+    let body = envelope(value);
+    let events = sound(&body);
+    assert_eq!(events.len(), 1, "{value}");
+    assert_eq!(party_text(&events[0].party), party, "{value}");
+    let links: Vec<String> = events[0].links.iter().map(|ids| ids.join("=")).collect();
+    assert_eq!(links.join(" "), expected, "{value}");
+}
+
+#[test]
+fn a_system_message_tells_of_a_new_number_or_bsuid() {
+    let system = |rest: &str, system: &str| {
+        format!(
+            r#""messages":[{{"from":"15550100001","type":"system"{rest},"system":{{{system}}}}}]"#
+        )
+    };
+    let old_bsuid = r#","from_user_id":"US.1""#;
+    let rows = [
+        (
+            "",
+            r#""type":"user_changed_number","wa_id":"15550100009""#,
+            "15550100009=15550100001",
+        ),
+        (
+            old_bsuid,
+            r#""type":"user_changed_number","wa_id":"+1 555 010 0009","user_id":"US.9""#,
+            "US.9=15550100009=US.1=15550100001",
+        ),
+        (
+            "",
+            r#""type":"customer_changed_number","new_wa_id":"15550100009","customer":"15550100001""#,
+            "15550100009=15550100001",
+        ),
+        (
+            old_bsuid,
+            r#""type":"user_changed_user_id","user_id":"US.9","parent_user_id":"US.ENT.9""#,
+            "US.9=US.1=15550100001",
+        ),
+        // Nothing new, or nothing that is known to be one person's.
+        ("", r#""type":"user_changed_number""#, ""),
+        (
+            "",
+            r#""type":"user_changed_number","wa_id":"15550100001""#,
+            "",
+        ),
+        (
+            "",
+            r#""type":"customer_identity_changed","wa_id":"15550100009""#,
+            "",
+        ),
+        ("", r#""wa_id":"15550100009""#, ""),
+        (
+            "",
+            r#""type":["user_changed_number"],"wa_id":"15550100009""#,
+            "",
+        ),
+    ];
+    for (rest, said, expected) in rows {
+        let party = match rest {
+            "" => "15550100001",
+            _ => "US.1=15550100001",
+        };
+        check_links(&system(rest, said), party, expected);
+    }
+    let not_system = r#""messages":[{"from":"1","type":"text","system":{"type":"user_changed_number","wa_id":"2"}}]"#;
+    check_links(not_system, "1", "");
+}
+
+#[test]
+fn a_user_id_update_tells_of_new_bsuids() {
+    let one = r#"{"wa_id":"15550100001","user_id":{"previous":"US.1","current":"US.9"}}"#;
+    let two = r#"{"user_id":{"previous":"US.2","current":"US.8"}}"#;
+    let (one_linked, two_linked) = ("US.9=15550100001=US.1", "US.8=US.2");
+    let contact = r#""contacts":[{"user_id":"US.9"}],"#;
+    for (contacts, updates, party, expected) in [
+        ("", one.to_owned(), one_linked, one_linked.to_owned()),
+        ("", two.to_owned(), two_linked, two_linked.to_owned()),
+        (contact, one.to_owned(), "US.9", one_linked.to_owned()),
+        (
+            "",
+            format!("{one},{two}"),
+            "account 7",
+            format!("{one_linked} {two_linked}"),
+        ),
+        (
+            "",
+            r#"{"user_id":{"current":"US.9"}}"#.into(),
+            "account 7",
+            String::new(),
+        ),
+        (
+            "",
+            r#"{"user_id":"US.9"},null,7"#.into(),
+            "account 7",
+            String::new(),
+        ),
+    ] {
+        let value = format!(r#"{contacts}"user_id_update":[{updates}]"#);
+        check_links(&value, party, &expected);
+    }
+}
