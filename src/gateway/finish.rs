@@ -14,7 +14,7 @@ use crate::policy::retry;
 use crate::policy::verdict::{HaltScope, Scope, Verdict, Why};
 use crate::store::rows::*;
 use crate::store::{Result, Tx};
-use crate::wire::notification::{self, Kind};
+use crate::wire::notification::Kind;
 use crate::wire::outgoing::{self, Outgoing, ReplyTo};
 use crate::wire::validate;
 use std::fmt;
@@ -339,7 +339,7 @@ impl Gateway {
                 wamid,
                 wa_id,
                 user_id,
-            } => ending.accepted(wamid.as_deref(), [wa_id.as_deref(), user_id.as_deref()]),
+            } => ending.accepted(wamid.as_deref(), wa_id.as_deref(), user_id.as_deref()),
             Verdict::Refused { why } => {
                 ending.well()?;
                 uploads::refused(tx, &ending.message, why.code)?;
@@ -382,7 +382,12 @@ struct Ending<'t, 'c> {
 }
 
 impl Ending<'_, '_> {
-    fn accepted(&self, wamid: Option<&str>, ids: [Option<&str>; 2]) -> Result<Sent> {
+    fn accepted(
+        &self,
+        wamid: Option<&str>,
+        wa_id: Option<&str>,
+        bsuid: Option<&str>,
+    ) -> Result<Sent> {
         self.well()?;
         let mut state = self.message.state.merge(SendState::Accepted);
         let mut fault = None;
@@ -404,11 +409,15 @@ impl Ending<'_, '_> {
             self.tx
                 .set_message_state(self.message.id, state, fault.as_ref(), self.now)?;
         }
-        self.learn_ids(ids.into_iter().flatten())?;
         let type_ = &self.message.type_;
         self.gateway
             .note_answer(self.tx, self.job.lane, type_, self.now)?;
-        self.leave_lane(state)
+        let sent = self.leave_lane(state)?;
+        // Last: the job's lane may become part of another by it.
+        let (tx, message) = (self.tx, &self.message);
+        self.gateway
+            .learn_recipient(tx, self.now, message, wa_id, bsuid)?;
+        Ok(sent)
     }
 
     /// The next message of the lane may go: at once, or after a file when Meta has
@@ -430,18 +439,6 @@ impl Ending<'_, '_> {
             None => self.tx.end_job(&self.job, JobState::Done, None, self.now)?,
         }
         Ok(Sent::Ended)
-    }
-
-    /// Graph names the recipient by other ids than we did: later events under
-    /// these belong to the same conversation.
-    fn learn_ids<'i>(&self, ids: impl Iterator<Item = &'i str>) -> Result<()> {
-        for id in ids.map(notification::user_id) {
-            if self.tx.conversation(&self.message.number, &id)?.is_none() {
-                self.tx
-                    .insert_alias(&self.message.number, &id, self.job.lane)?;
-            }
-        }
-        Ok(())
     }
 
     /// May have gone out: a status will tell, or nothing for the whole window.

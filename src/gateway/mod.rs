@@ -9,6 +9,7 @@
 //! * [`facts`]: what handlers are told, and what they want remembered
 //! * [`fetch`]: customers' files
 //! * [`uploads`]: files that Meta has from us
+//! * `identity`: which ids are one person's
 //! * [`halts`]: what stands still until a person acts
 //! * [`post`]: a message handed over by a caller of the API
 //! * [`window`]: what may be sent to a person when
@@ -21,6 +22,7 @@ pub mod facts;
 pub mod fetch;
 pub mod finish;
 pub mod halts;
+mod identity;
 pub mod operator;
 pub mod post;
 pub mod receive;
@@ -39,7 +41,7 @@ use crate::policy::ladder::SendState;
 use crate::policy::retry::DELIVERY;
 use crate::store::rows::*;
 use crate::store::{Result, Tx};
-use crate::wire::notification::{self, Kind, Party};
+use crate::wire::notification::Kind;
 use crate::wire::outgoing;
 use ring::digest;
 use std::collections::BTreeMap;
@@ -177,72 +179,6 @@ impl Gateway {
             tx.set_breaker(queue.id, breaker)?;
         }
         Ok(recovered)
-    }
-
-    /// The conversation (and lane) of a party, found by any id it is known by;
-    /// ids that turn out to be one person's are joined.
-    fn conversation(
-        &self,
-        tx: &Tx<'_>,
-        now: i64,
-        number: &str,
-        party: &Party,
-    ) -> Result<ConversationId> {
-        let single;
-        let (number, ids): (&str, &[String]) = match party {
-            Party::User(ids) => (number, ids),
-            Party::Group(id) => {
-                single = [id.clone()];
-                (number, &single)
-            }
-            // Account events name a number or not, as it happens: one lane.
-            Party::Account(waba) => {
-                single = [format!("waba:{waba}")];
-                ("", &single)
-            }
-        };
-        let mut known: Vec<ConversationId> = Vec::new();
-        let mut new: Vec<&String> = Vec::new();
-        for id in ids {
-            match tx.conversation(number, id)? {
-                Some(found) if !known.contains(&found) => known.push(found),
-                Some(_) => {}
-                None => new.push(id),
-            }
-        }
-        let Some(&conversation) = known.iter().min() else {
-            let conversation = tx.insert_conversation(number, &ids[0])?;
-            for id in &ids[1..] {
-                tx.insert_alias(number, id, conversation)?;
-            }
-            return Ok(conversation);
-        };
-        for other in known.into_iter().filter(|id| *id != conversation) {
-            for queue in tx.merge_conversation(other, conversation, now)? {
-                tx.settle_lane(queue, conversation, now)?;
-            }
-        }
-        if new.contains(&&ids[0]) {
-            tx.rename_conversation(conversation, &ids[0])?;
-        }
-        for id in new {
-            tx.insert_alias(number, id, conversation)?;
-        }
-        Ok(conversation)
-    }
-
-    /// The conversation a message goes out in.
-    fn conversation_with(
-        &self,
-        tx: &Tx<'_>,
-        number: &str,
-        recipient: &str,
-    ) -> Result<ConversationId> {
-        let user = notification::user_id(recipient);
-        match tx.conversation(number, &user)? {
-            Some(conversation) => Ok(conversation),
-            None => tx.insert_conversation(number, &user),
-        }
     }
 
     /// Our mark on a message: it comes back in each of its statuses.

@@ -3,12 +3,13 @@
 
 use super::BOT;
 use super::halts::covers;
+use super::identity::known;
+use super::window::window_of;
 use crate::policy::ladder::SendState;
 use crate::policy::priority::Priority;
 use crate::policy::window::Window;
 use crate::store::rows::*;
 use crate::store::{Result, Tx};
-use crate::wire::notification::user_id;
 
 /// Events looked through for one list, at most: a rare state must not cost a
 /// walk over everything that was ever stored.
@@ -377,19 +378,18 @@ fn end_waiting_job(tx: &Tx<'_>, now: i64, outbox: OutboxId) -> Result<()> {
 /// Whether anything but a template may be sent from `number` to a person, who is
 /// named by any id they are known by, at `now`.
 pub fn window(tx: &Tx<'_>, now: i64, number: &str, user: &str) -> Result<Window> {
-    Ok(match tx.conversation(number, &user_id(user))? {
-        Some(conversation) => tx.seen_of(conversation)?.window(now),
-        None => Window::Unknown,
-    })
+    match known(tx, number, user)? {
+        Some(conversation) => window_of(tx, now, conversation),
+        None => Ok(Window::Unknown),
+    }
 }
 
 /// The same for every number that knows the person.
 pub fn windows(tx: &Tx<'_>, now: i64, user: &str) -> Result<Vec<(String, Window)>> {
-    let user = user_id(user);
     let mut windows = Vec::new();
     for number in tx.numbers()? {
-        if let Some(conversation) = tx.conversation(&number, &user)? {
-            windows.push((number, tx.seen_of(conversation)?.window(now)));
+        if let Some(conversation) = known(tx, &number, user)? {
+            windows.push((number, window_of(tx, now, conversation)?));
         }
     }
     Ok(windows)

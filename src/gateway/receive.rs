@@ -33,6 +33,10 @@ impl Gateway {
         let mut received = Received::default();
         let mut told = ("", "");
         for event in events {
+            // First: its party may be one of these people.
+            for ids in &event.links {
+                self.person(tx, now, &event.number, ids)?;
+            }
             let conversation = self.conversation(tx, now, &event.number, &event.party)?;
             let Some(id) = tx.insert_event(event, conversation, now)? else {
                 received.duplicates += 1;

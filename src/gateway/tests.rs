@@ -6,6 +6,7 @@ mod deliveries;
 mod facts;
 mod fetches;
 mod halts;
+mod identity;
 mod joined;
 mod pace;
 mod sends;
@@ -19,6 +20,7 @@ use crate::policy::fetch::Fetch;
 use crate::policy::pacing::Rate;
 use crate::policy::verdict::{self, Answer, Verdict};
 use crate::store::Database;
+use crate::wire::notification;
 use crate::wire::sample::{self, Recipient, Sample, Status};
 use std::time::Duration;
 

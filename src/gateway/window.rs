@@ -7,7 +7,7 @@ use crate::policy::codes;
 use crate::policy::window::Window;
 use crate::store::rows::*;
 use crate::store::{Result, Tx};
-use crate::wire::notification::{Incoming, Party};
+use crate::wire::notification::{Incoming, Party, is_bsuid};
 use crate::wire::outgoing;
 
 /// Graph's code for a message that is no template and comes too late.
@@ -84,7 +84,7 @@ impl Gateway {
         if !outgoing::needs_window(type_) {
             return Ok(Admission::AsItIs);
         }
-        let Window::Closed { .. } = tx.seen_of(conversation)?.window(now) else {
+        let Window::Closed { .. } = window_of(tx, now, conversation)? else {
             return Ok(Admission::AsItIs);
         };
         let template = self.limits.window_template.as_ref();
@@ -98,6 +98,20 @@ impl Gateway {
             )),
         })
     }
+}
+
+/// The window of a conversation at `now`.
+pub(super) fn window_of(tx: &Tx<'_>, now: i64, conversation: ConversationId) -> Result<Window> {
+    let seen = tx.seen_of(conversation)?;
+    let window = seen.window(now);
+    if window == seen.window_by_number(now) {
+        return Ok(window);
+    }
+    let ids = tx.ids_of(conversation)?;
+    Ok(match ids.iter().any(|id| is_bsuid(id)) {
+        true => window,
+        false => seen.window_by_number(now),
+    })
 }
 
 fn too_late(more: &str) -> Fault {

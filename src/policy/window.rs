@@ -21,6 +21,11 @@ const FREE_ENTRY_MS: i64 = 72 * 3_600_000;
 /// refused a moment too early is refused to its face, or becomes a template.
 const MARGIN_MS: i64 = 10_000;
 
+/// For so long after a person last wrote or called, all they do names their number;
+/// after that somebody with a user name may be named by the BSUID alone (Meta:
+/// BSUIDs).
+const NUMBER_SHOWN_MS: i64 = 30 * 24 * 3_600_000;
+
 /// What is known of a person that matters to the window. Times are Unix
 /// milliseconds and only ever move forward, so that it does not matter in which
 /// order, how late or how often events come.
@@ -78,6 +83,17 @@ impl Seen {
         match now < end {
             true => Window::Open { until: end, kind },
             false => Window::Closed { since: end, kind },
+        }
+    }
+
+    /// The window at `now` of a person whose BSUID we do not know. Once their number
+    /// need not be named any more they may have written, and we took them for
+    /// somebody else: then only Graph knows.
+    pub fn window_by_number(&self, now: i64) -> Window {
+        let shown = |at: i64| now < at.saturating_add(NUMBER_SHOWN_MS);
+        match self.window(now) {
+            Window::Closed { .. } if !self.opened_at.is_some_and(shown) => Window::Unknown,
+            window => window,
         }
     }
 
@@ -222,6 +238,24 @@ mod tests {
         assert_eq!(shown(Seen::default().heard(None, false, T), 0), expected);
         let ancient = Seen::default().heard(Some(i64::MIN), false, T);
         assert!(matches!(ancient.window(T), Window::Closed { .. }));
+    }
+
+    #[test]
+    fn who_is_known_by_number_alone_may_have_written_unknown_after_30_days() {
+        let seen = Seen::default().heard(Some(T / S), false, T);
+        let days = |d: i64| T + d * 24 * H;
+        for (now, unsure) in [(0, false), (2, false), (30, true), (400, true)] {
+            let expected = match unsure {
+                true => Window::Unknown,
+                false => seen.window(days(now)),
+            };
+            assert_eq!(seen.window_by_number(days(now)), expected, "day {now}");
+        }
+        assert_ne!(seen.window_by_number(days(30) - 1), Window::Unknown);
+        // Nothing but the end of a free entry point is known.
+        let told = Seen::default().told_free_until(T / S, T);
+        assert_eq!(told.window_by_number(T), Window::Unknown);
+        assert_eq!(Seen::default().window_by_number(T), Window::Unknown);
     }
 
     #[test]

@@ -320,11 +320,11 @@ impl Book {
             ..
         } = verdict
         {
-            let (number, lane) = (reply.number.clone(), reply.lane);
-            for id in [wa_id, bsuid].into_iter().flatten().map(|id| user_id(id)) {
-                if !self.lanes.knows(&number, &id) {
-                    self.lanes.learn(&number, &id, lane);
-                }
+            let named = [wa_id, bsuid].into_iter().flatten();
+            let ids = named.map(String::as_str).chain([call.to()]);
+            let ids: Vec<String> = ids.filter(|id| !id.is_empty()).map(user_id).collect();
+            if !ids.is_empty() {
+                self.lanes.join(&reply.number, &ids, now);
             }
         }
         let message = read(tx.message(call.sending.outbox))?;

@@ -37,7 +37,8 @@ pub struct Files {
 
 /// Some messages are pictures.
 pub fn attach(luck: &mut Luck, event: &mut Event, n: usize) {
-    if event.wamid.is_empty() || !luck.chance(0.3) {
+    let is_text = event.element["type"] == "text";
+    if !is_text || !luck.chance(0.3) {
         return;
     }
     if let Some(element) = event.element.as_object_mut() {

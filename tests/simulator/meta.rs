@@ -1,6 +1,7 @@
 //! Meta: customers write, statuses arise, and both become notifications that
 //! are delivered until they are answered with 200, and sometimes after that.
 
+use super::lanes::canonical;
 use super::luck::{Faults, Luck};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -20,6 +21,8 @@ struct Customer {
     phone: Option<String>,
     bsuid: Option<String>,
     group: Option<String>,
+    /// Ids they had before.
+    former: Vec<String>,
 }
 
 /// What Meta has to tell us, once.
@@ -63,7 +66,11 @@ impl Meta {
     pub fn new(luck: &mut Luck, customers: usize) -> Meta {
         let customers = (0..customers)
             .map(|n| {
-                let phone = Some(format!("1555010{n:04}"));
+                // Every other one is from São Paulo, where numbers have two spellings.
+                let phone = match n % 2 {
+                    0 => Some(format!("1555010{n:04}")),
+                    _ => Some(format!("55119{n:04}0000", n = 7_000 + n)),
+                };
                 let bsuid = Some(format!("US.{}", 9_000 + n));
                 let number = *luck.pick(&NUMBERS);
                 let (phone, bsuid, group) = match luck.below(6) {
@@ -77,6 +84,7 @@ impl Meta {
                     phone,
                     bsuid,
                     group,
+                    former: Vec::new(),
                 }
             })
             .collect();
@@ -87,7 +95,8 @@ impl Meta {
         }
     }
 
-    /// A customer writes; now and then the account has news instead.
+    /// A customer writes, or moves to another number; now and then the account has
+    /// news instead.
     pub fn write(&mut self, luck: &mut Luck, now: i64) {
         let n = self.events.len();
         let event = match luck.chance(0.04) {
@@ -103,7 +112,11 @@ impl Meta {
             },
             false => {
                 let who = luck.below(self.customers.len());
-                self.customers[who].clone().message(luck, n, now)
+                let who = &mut self.customers[who];
+                match who.group.is_none() && luck.chance(0.06) {
+                    true => who.moves(luck, n, now),
+                    false => who.clone().message(luck, n, now),
+                }
             }
         };
         self.pending.push(n);
@@ -121,8 +134,10 @@ impl Meta {
             return None;
         }
         let who = *luck.pick(&people);
-        let ids: Vec<&String> = [&who.phone, &who.bsuid].into_iter().flatten().collect();
-        Some((who.number, (*luck.pick(&ids)).clone()))
+        let ids = [&who.phone, &who.bsuid].into_iter().flatten();
+        let ids: Vec<&String> = ids.chain(&who.former).collect();
+        let id = (*luck.pick(&ids)).clone();
+        Some((who.number, respelt(luck, &id)))
     }
 
     /// A message of ours got somewhere.
@@ -256,27 +271,68 @@ impl Meta {
     pub fn other_id(&self, to: &str) -> Option<String> {
         let who = self.customers.iter().find(|c| c.is(to))?;
         let ids = [who.phone.as_ref(), who.bsuid.as_ref()];
-        let other = ids.into_iter().flatten().find(|id| *id != to);
-        other.filter(|_| who.group.is_none()).cloned()
+        let ids: Vec<&String> = ids.into_iter().flatten().collect();
+        let is_own = ids.iter().any(|id| canonical(id) == canonical(to));
+        let mut others = ids.into_iter().filter(|id| canonical(id) != canonical(to));
+        let other = others.next().filter(|_| is_own && who.group.is_none());
+        other.cloned()
     }
 }
 
 impl Customer {
     fn is(&self, id: &str) -> bool {
+        let own = [&self.phone, &self.bsuid].into_iter().flatten();
         match &self.group {
             Some(group) => group == id,
-            None => self.phone.as_deref() == Some(id) || self.bsuid.as_deref() == Some(id),
+            None => own
+                .chain(&self.former)
+                .any(|own| canonical(own) == canonical(id)),
         }
+    }
+
+    /// Another number, and with it another BSUID.
+    fn moves(&mut self, luck: &mut Luck, n: usize, now: i64) -> Event {
+        let mut event = self.clone().message(luck, n, now);
+        let mut system = json!({"type": "user_changed_number", "body": "somebody moved"});
+        let phone = self.phone.as_ref().map(|_| format!("1555019{n:04}"));
+        let bsuid = self.bsuid.as_ref().map(|_| format!("US.{}", 90_000 + n));
+        let old = [
+            (&mut self.phone, "wa_id", phone),
+            (&mut self.bsuid, "user_id", bsuid),
+        ];
+        for (own, key, new) in old {
+            if let Some(new) = new {
+                system[key] = json!(new);
+                event.ids.push(new.clone());
+                self.former.extend(own.replace(new));
+            }
+        }
+        if let Some(element) = event.element.as_object_mut() {
+            element.remove("text");
+            element.insert("type".into(), json!("system"));
+            element.insert("system".into(), system);
+        }
+        event.contact = None;
+        event
     }
 
     /// The ids Meta gives this time: now one, now the other, now both.
     fn names(&self, luck: &mut Luck, known: Option<&str>) -> (Option<String>, Option<String>) {
-        let both = (self.phone.clone(), self.bsuid.clone());
+        let is = |own: &&String| known.is_some_and(|id| canonical(own) == canonical(id));
+        if let Some(id) = self.former.iter().find(is) {
+            return match id.starts_with("US.") {
+                true => (None, Some(id.clone())),
+                false => (Some(respelt(luck, id)), None),
+            };
+        }
+        let phone = self.phone.as_ref().map(|phone| respelt(luck, phone));
+        let both = (phone, self.bsuid.clone());
         let (Some(phone), Some(_)) = &both else {
             return both;
         };
         // A status always repeats the id that was written to.
-        let by_phone = known.map_or_else(|| luck.chance(0.5), |id| id == phone);
+        let by_phone =
+            known.map_or_else(|| luck.chance(0.5), |id| canonical(id) == canonical(phone));
         match (luck.chance(0.2), by_phone) {
             (true, _) => both,
             (false, true) => (both.0, None),
@@ -323,6 +379,14 @@ impl Customer {
             element,
             contact: Some(value["contacts"][0].take()),
         }
+    }
+}
+
+/// A number of São Paulo in either spelling; everything else as it is.
+fn respelt(luck: &mut Luck, id: &str) -> String {
+    match (canonical(id) == id, luck.chance(0.5)) {
+        (false, true) => canonical(id),
+        _ => id.to_owned(),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::gateway::{Gateway, Post, Posted};
 use crate::policy::window::Window;
 use crate::store::rows::{Halt, Message};
 use crate::store::{Committer, Result, Step, Tx};
-use crate::wire::notification::{key_digest, user_id};
+use crate::wire::notification::{is_bsuid, key_digest, user_id};
 use crate::wire::raw;
 use crate::wire::relay::path::{self, BadPath};
 use crate::wire::signature::{hex, same_secret};
@@ -427,12 +427,6 @@ fn contact(recipient: &str) -> serde_json::Value {
         false => "wa_id",
     };
     json!({"input": recipient, key: id})
-}
-
-/// `US.13491208655302741918`, or `US.ENT.…` of a parent account (Meta: BSUIDs).
-fn is_bsuid(id: &str) -> bool {
-    let country = id.split_once('.').map(|(country, _)| country);
-    country.is_some_and(|c| c.len() == 2 && c.bytes().all(|b| b.is_ascii_alphabetic()))
 }
 
 /// The answer for a message that ended without an answer of Graph's.

@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// Ids of one person that are looked at: some have changed their number a few times.
+const IDS_MAX: i64 = 1_000;
+
 impl Tx<'_> {
     /// The conversation in which `number` knows `user` under this id.
     pub fn conversation(&self, number: &str, user: &str) -> Result<Option<ConversationId>> {
@@ -47,6 +50,12 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// The ids by which the conversation's user is known.
+    pub fn ids_of(&self, id: ConversationId) -> Result<Vec<String>> {
+        let sql = "SELECT user FROM alias WHERE conversation = ?1 ORDER BY user LIMIT ?2";
+        self.rows(sql, params![id, IDS_MAX], |row| row.get(0))
+    }
+
     /// The user's better name: shown, and kept when ids are added.
     pub fn rename_conversation(&self, id: ConversationId, user: &str) -> Result<()> {
         self.execute(
@@ -58,8 +67,8 @@ impl Tx<'_> {
 
     /// Two conversations turn out to be one: `from` ends, its ids and its open
     /// jobs go over to `into`, and what both were sent of late counts together
-    /// for the pair's pace, what both were seen doing for the window. The caller settles the lanes. Returns the queues
-    /// whose lanes were touched.
+    /// for the pair's pace, what both were seen doing for the window. The caller
+    /// settles the lanes. Returns the queues whose lanes were touched.
     pub fn merge_conversation(
         &self,
         from: ConversationId,
