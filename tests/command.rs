@@ -354,6 +354,33 @@ fn a_crash_runs_it_again_and_its_replies_go_out_once() {
 }
 
 #[test]
+fn it_is_told_of_a_message_that_came_hours_late_or_not_even_run() {
+    let script = r#"echo "${WABRIDGE_STALE:-in time}" >> "$FOLDER/stale""#;
+    for (on_stale, expected) in [
+        ("mark", "in time\nlate\nin time\n"),
+        ("deliver", "in time\nin time\nin time\n"),
+        ("skip", "in time\nin time\n"),
+    ] {
+        let stage = Stage::new(script, &[("ON_STALE", on_stale), ("STALE_AFTER", "2h")]);
+        stage.take(1, ANA, "hello");
+        let late = text_message(2, ANA, "hello")
+            .replace(&now_s().to_string(), &(now_s() - 3 * 3_600).to_string());
+        stage.place.service.take(&late);
+        stage.take(3, ANA, "hello");
+        stage.place.wait_inbox("done done done");
+        let told = stage.read("stale");
+        let lines = told.lines().map(|line| match line.parse::<i64>() {
+            Ok(age) if (10_800..10_900).contains(&age) => "late\n",
+            _ if line == "in time" => "in time\n",
+            _ => panic!("{line}"),
+        });
+        assert_eq!(lines.collect::<String>(), expected, "{on_stale}");
+        let why = &stage.errors()[1];
+        assert_eq!(why.contains("180 min"), on_stale == "skip", "{why}");
+    }
+}
+
+#[test]
 fn rules_are_asked_first_and_it_gets_the_rest() {
     let rules = Folder::new();
     let path = rules.path().join("rules.toml");

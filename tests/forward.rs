@@ -107,6 +107,25 @@ fn the_id_is_the_same_on_each_attempt_and_on_replay_and_its_signature_verifies()
 }
 
 #[test]
+fn a_message_that_came_hours_late_says_so_in_a_header() {
+    let app = App::start(|_| says(200, ""));
+    let place = before(&app.url(), &[]);
+    let (now, then) = (now_s(), now_s() - 7_200);
+    let late = text_message(1, ANA, "late").replace(&now.to_string(), &then.to_string());
+    assert!(late.contains(&then.to_string()));
+    place.service.take(&late);
+    place.service.take(&text_message(2, ANA, "in time"));
+    for request in app.wait(2) {
+        let age = request.headers.get("x-wabridge-stale");
+        let age: Option<i64> = age.map(|age| age.parse().unwrap());
+        match request.text() {
+            "late" => assert!((7_200..7_300).contains(&age.unwrap()), "{age:?}"),
+            _ => assert_eq!(age, None),
+        }
+    }
+}
+
+#[test]
 fn replies_are_filled_in_and_sent_in_order() {
     let app = App::start(|request| match request.text() {
         "" => says(200, ""),

@@ -14,6 +14,7 @@ pub use command::Command;
 pub use sources::Sources;
 
 use crate::policy::pacing::Rate;
+use crate::policy::stale::{OnStale, Stale};
 use crate::wire::media::Kinds;
 use crate::wire::signature::{HubKeys, StandardKey};
 use crate::wire::substitute::Substitute;
@@ -238,6 +239,8 @@ pub struct Limits {
     /// How long the next message of a conversation waits for a status of a file
     /// that went before it; `None`: not at all.
     pub media_order_wait_ms: Option<i64>,
+    /// From when on a message is late; `None`: never.
+    pub stale: Option<Stale>,
     /// How long a probe of a closed queue may take before the next one.
     pub probe_timeout_ms: i64,
 }
@@ -340,6 +343,7 @@ pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
             media_order_wait_ms: reader
                 .yes_or_no("KEEP_MEDIA_ORDER")
                 .then_some(MEDIA_ORDER_WAIT_MS),
+            stale: reader.stale(),
             probe_timeout_ms: timeout.max(command_timeout).as_millis() as i64 + 30_000,
         },
         send_concurrency: reader.number("SEND_CONCURRENCY", 1, 1_024) as usize,
@@ -667,6 +671,22 @@ impl Reader<'_> {
                 OnUnknown::Hold
             }
         }
+    }
+
+    fn stale(&mut self) -> Option<Stale> {
+        let after_ms = self.seconds("STALE_AFTER").as_millis() as i64;
+        let then = match self.value("ON_STALE").as_str() {
+            "deliver" => return None,
+            "mark" => OnStale::Mark,
+            "skip" => OnStale::Skip,
+            other => {
+                self.problem(format!(
+                    "ON_STALE={other} is not known: write mark, deliver or skip"
+                ));
+                OnStale::Mark
+            }
+        };
+        Some(Stale { after_ms, then })
     }
 
     fn window_template(&mut self) -> Option<Substitute> {

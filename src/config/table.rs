@@ -191,6 +191,22 @@ pub const SETTINGS: &[Setting] = &[
         )),
     ),
     under(
+        LOGIC,
+        setting(
+            "STALE_AFTER",
+            "1h",
+            "A message that reaches us so long after it was written is stale: Meta delivers for days what it could not deliver before.",
+        ),
+    ),
+    under(
+        LOGIC,
+        setting(
+            "ON_STALE",
+            "mark",
+            "What becomes of it: mark (handed over, with a note how old it is), deliver (handed over as any other) or skip (kept, and nobody answers).",
+        ),
+    ),
+    under(
         SENDING,
         setting(
             "RATE_PER_NUMBER",

@@ -308,7 +308,7 @@ impl Gateway {
             );
         }
         tx.start_job(job.id)?;
-        let facts = self.facts(tx, job.lane, event.id)?;
+        let facts = self.facts(tx, job.lane, &event)?;
         let body = match event.kind {
             Kind::Status => self.without_mark(tx, event.body)?,
             _ => event.body,

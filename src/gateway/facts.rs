@@ -5,8 +5,10 @@
 //! between the two, and a crash neither forgets an effect nor repeats it.
 
 use super::Gateway;
+use crate::policy::stale::OnStale;
 use crate::store::rows::*;
 use crate::store::{Result, Tx};
+use crate::wire::notification::{self, Incoming, Kind};
 use std::collections::BTreeMap;
 
 /// What is known about a delivery's conversation when its attempt begins.
@@ -17,6 +19,9 @@ pub struct Facts {
     pub first_contact: bool,
     /// The person wants no marketing from this number.
     pub marketing_stopped: bool,
+    /// How many milliseconds old the message was when it came, if that is too old
+    /// (`STALE_AFTER`).
+    pub stale_ms: Option<i64>,
     /// Rules that rest in this conversation, and until when in Unix
     /// milliseconds. Some may be over.
     pub resting: BTreeMap<String, i64>,
@@ -41,13 +46,33 @@ pub enum Effect {
 
 impl Gateway {
     /// What is known about the conversation of `lane` as `event` is delivered.
-    pub(super) fn facts(&self, tx: &Tx<'_>, lane: ConversationId, event: EventId) -> Result<Facts> {
+    pub(super) fn facts(&self, tx: &Tx<'_>, lane: ConversationId, event: &Event) -> Result<Facts> {
         let known = tx.contact(lane)?;
         Ok(Facts {
-            first_contact: known.first_message == Some(event),
+            first_contact: known.first_message == Some(event.id),
             marketing_stopped: known.marketing_stopped_at.is_some(),
+            stale_ms: self.stale_ms(event),
             resting: tx.resting(lane)?.into_iter().collect(),
         })
+    }
+
+    fn stale_ms(&self, event: &Event) -> Option<i64> {
+        let stale = self.limits.stale.filter(|_| event.kind == Kind::Message)?;
+        let events = notification::read(event.body.as_bytes()).ok()?;
+        stale.age_ms(written_at(events.first()?), event.received_at)
+    }
+
+    /// Why nobody is to answer a message that comes now, if that is so.
+    pub(super) fn skipped(&self, event: &Incoming<'_>, now: i64) -> Option<String> {
+        let stale = self
+            .limits
+            .stale
+            .filter(|stale| stale.then == OnStale::Skip)?;
+        let age = stale.age_ms(written_at(event), now)?;
+        let minutes = age / 60_000;
+        Some(format!(
+            "skipped: it came {minutes} min after it was written (STALE_AFTER)"
+        ))
     }
 
     /// Writes what a handler wants remembered.
@@ -67,4 +92,10 @@ impl Gateway {
         }
         Ok(())
     }
+}
+
+/// When a person wrote a message to us, in Unix seconds; not of calls, nor of what
+/// the business wrote itself.
+fn written_at(event: &Incoming<'_>) -> Option<i64> {
+    event.opening.filter(|_| event.kind == Kind::Message)?.at
 }

@@ -60,8 +60,16 @@ impl Gateway {
             }
             received.to_fetch |= self.queue_files(tx, now, id, &event.number, &event.body)?;
             if self.wants.includes(event.kind) {
-                tx.push_job(self.bot, conversation, Some(id), None, Priority::Reply, now)?;
-                received.to_deliver = true;
+                let priority = Priority::Reply;
+                let job = tx.push_job(self.bot, conversation, Some(id), None, priority, now)?;
+                let Some(why) = self.skipped(event, now) else {
+                    received.to_deliver = true;
+                    continue;
+                };
+                // The job stays, for an operator who wants it handed over after all.
+                if let Some(job) = tx.job(job)? {
+                    tx.end_job(&job, JobState::Done, Some(&why), now)?;
+                }
             }
         }
         Ok(received)

@@ -87,6 +87,9 @@ impl CommandHandler {
             .env("WABRIDGE_WEBHOOK_ID", &delivery.webhook_id)
             .env("WABRIDGE_ATTEMPT", delivery.attempt.to_string())
             .env("WABRIDGE_KIND", kind(delivery).as_str());
+        if let Some(age_ms) = delivery.facts.stale_ms {
+            command.env("WABRIDGE_STALE", (age_ms / 1_000).to_string());
+        }
         command
     }
 

@@ -52,6 +52,9 @@ impl ForwardHandler {
             .header("Content-Type", "application/json")
             .header("webhook-id", &delivery.webhook_id)
             .header("webhook-timestamp", timestamp.to_string());
+        if let Some(age_ms) = delivery.facts.stale_ms {
+            request = request.header("X-Wabridge-Stale", (age_ms / 1_000).to_string());
+        }
         if let Some(signature) = self.hub_keys.sign(body) {
             request = request.header("X-Hub-Signature-256", signature);
         }

@@ -11,6 +11,7 @@
 //! * [`breaker`]: when to stop trying for everybody
 //! * [`fetch`]: what becomes of a customer's file that is fetched
 //! * [`upload`]: what Graph says to a file of ours, and how long it keeps it
+//! * [`stale`]: which messages come too late
 //! * [`ladder`]: what a status does to a message's state
 //! * [`password`]: whether a password is the operator's
 //! * [`window`]: whether anything but a template may be sent
@@ -24,6 +25,7 @@ pub mod password;
 pub mod priority;
 pub mod retry;
 pub mod share;
+pub mod stale;
 pub mod throttle;
 pub mod upload;
 pub mod verdict;

@@ -6,6 +6,7 @@ use crate::handler::{Delivery, Facts};
 use crate::wire::event::Event;
 use crate::wire::notification;
 use std::fmt;
+use std::time::Duration;
 
 /// The event that is being handled, and what is known around it.
 pub struct Context {
@@ -96,6 +97,14 @@ impl Context {
     /// still so when the event is tried again or replayed.
     pub fn is_first_contact(&self) -> bool {
         self.facts.first_contact
+    }
+
+    /// How old the message was when it came, if that was too old (`STALE_AFTER`):
+    /// Meta delivers for days what it could not deliver before, and what was asked
+    /// yesterday may not want today's answer. `None` with `ON_STALE=deliver`.
+    pub fn stale(&self) -> Option<Duration> {
+        let age_ms = self.facts.stale_ms?;
+        Some(Duration::from_millis(age_ms.try_into().ok()?))
     }
 
     /// Whether the person wants no marketing from this number: marketing

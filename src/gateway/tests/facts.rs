@@ -1,6 +1,7 @@
 //! What handlers are told about the conversation, and what they want remembered.
 
 use super::*;
+use crate::policy::stale::{OnStale, Stale};
 
 /// The delivery of somebody's next message.
 fn next(bench: &mut Bench, phone: &str, bsuid: Option<&str>) -> Delivery {
@@ -26,6 +27,87 @@ fn rest(rule: &str, until: i64) -> Effect {
 fn resting(delivery: &Delivery) -> Vec<(&str, i64)> {
     let resting = delivery.facts.resting.iter();
     resting.map(|(rule, until)| (&**rule, *until)).collect()
+}
+
+/// A bench on which messages are late after an hour.
+fn late(then: OnStale) -> Bench {
+    Bench::with(Limits {
+        stale: Some(Stale {
+            after_ms: 60 * MINUTE,
+            then,
+        }),
+        ..Limits::default()
+    })
+}
+
+/// A message that was written some minutes before it comes.
+fn written(bench: &mut Bench, kind: &str, minutes: i64) -> Received {
+    bench.messages += 1;
+    let sample = Sample {
+        number: NUMBER,
+        from: ANN,
+        id: &format!("wamid.{}", bench.messages),
+        timestamp: (bench.now - minutes * MINUTE) / 1_000,
+        ..Sample::default()
+    };
+    bench.receive(&sample::notification(kind, &sample).unwrap())
+}
+
+#[test]
+fn how_late_a_message_came_is_told_and_does_not_change_while_it_waits_here() {
+    let mut bench = late(OnStale::Mark);
+    for (minutes, stale) in [(0, None), (59, None), (61, Some(61 * MINUTE))] {
+        assert!(written(&mut bench, "text", minutes).to_deliver);
+        let first = bench.deliveries().remove(0);
+        assert_eq!(first.facts.stale_ms, stale, "{minutes}");
+        bench.delivered(&first, &later(0, false));
+        bench.now += 600 * MINUTE;
+        let again = bench.deliveries().remove(0);
+        assert_eq!((again.attempt, again.facts.stale_ms), (2, stale));
+        bench.delivered(&again, &done());
+    }
+    let mut bench = Bench::with(Limits {
+        stale: None,
+        ..Limits::default()
+    });
+    written(&mut bench, "text", 61);
+    assert_eq!(bench.deliveries()[0].facts.stale_ms, None);
+}
+
+#[test]
+fn a_message_that_came_too_late_is_skipped_and_only_an_operator_has_it_handed_over() {
+    let mut bench = late(OnStale::Skip);
+    written(&mut bench, "text", 0);
+    let before = bench.deliveries().remove(0);
+    let skipped = written(&mut bench, "text", 125);
+    assert_eq!((skipped.stored, skipped.to_deliver), (1, false));
+    written(&mut bench, "text", 1);
+    bench.delivered(&before, &done());
+    let after = bench.deliveries().remove(0);
+    assert_eq!(after.event, 3, "the lane goes on without it");
+    bench.delivered(&after, &done());
+    assert!(bench.deliveries().is_empty());
+    let row = bench.database.read(|tx| operator::inbox_event(tx, 2));
+    let row = row.unwrap().unwrap();
+    assert_eq!((row.state.as_str(), row.attempts), ("done", 0));
+    let why = row.error.unwrap();
+    assert!(why.contains("125 min after it was written"), "{why}");
+    let replayed = bench.database.commit(|tx| operator::replay(tx, 0, 2));
+    assert_eq!(replayed.unwrap(), operator::Replayed::Again);
+    let replayed = bench.deliveries().remove(0);
+    assert_eq!(replayed.facts.stale_ms, Some(125 * MINUTE));
+}
+
+#[test]
+fn only_what_a_customer_wrote_can_come_too_late() {
+    let mut bench = late(OnStale::Skip);
+    bench.gateway.wants = Wants::All;
+    for kind in ["call", "status-read", "template-status"] {
+        assert!(written(&mut bench, kind, 600).to_deliver, "{kind}");
+    }
+    for delivery in bench.deliveries() {
+        assert_eq!(delivery.facts.stale_ms, None);
+    }
 }
 
 #[test]

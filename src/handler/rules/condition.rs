@@ -37,6 +37,8 @@ pub(super) enum Condition {
     Number(Vec<String>),
     /// It is the person's first, or is not.
     FirstContact(bool),
+    /// It came late, or did not.
+    Stale(bool),
     /// One of these shops is open.
     Open(Vec<Arc<Hours>>),
     /// One of these shops is closed.
@@ -180,6 +182,7 @@ impl Condition {
             }
             Condition::Number(ids) => among(ids, Some(case.number)),
             Condition::FirstContact(wanted) => case.facts.first_contact == *wanted,
+            Condition::Stale(wanted) => case.facts.stale_ms.is_some() == *wanted,
             Condition::Open(shops) => shops.iter().any(|shop| shop.open_at(case.now)),
             Condition::Closed(shops) => shops.iter().any(|shop| !shop.open_at(case.now)),
             Condition::All(list) => list.iter().all(|one| one.fits(case)),
@@ -199,6 +202,7 @@ impl Condition {
             Condition::Referred(_) | Condition::Referral(_) => "referral",
             Condition::Number(_) => "number",
             Condition::FirstContact(_) => "first_contact",
+            Condition::Stale(_) => "stale",
             Condition::Open(_) => "open",
             Condition::Closed(_) => "closed",
             Condition::All(_) => "all",
@@ -222,6 +226,7 @@ impl Condition {
             | Condition::Referral(_)
             | Condition::Number(_)
             | Condition::FirstContact(_)
+            | Condition::Stale(_)
             | Condition::Open(_)
             | Condition::Closed(_)
             | Condition::Not(_) => false,

@@ -13,7 +13,7 @@ use crate::handler::rules::template::PLACEHOLDERS;
 
 /// The keys of conditions.
 const CONDITIONS: &str = "text, words, match, reply_id, type, referral, number, first_contact, \
-                          open, closed, any, all, not";
+                          stale, open, closed, any, all, not";
 
 /// Conditions within conditions: deeper, nobody understands them.
 const DEPTH_MAX: usize = 5;
@@ -47,17 +47,8 @@ impl Reader<'_> {
                 DeValue::Boolean(wanted) => Condition::Referred(*wanted),
                 _ => Condition::Referral(self.texts(key, value)),
             },
-            "first_contact" => match value.get_ref() {
-                DeValue::Boolean(wanted) => Condition::FirstContact(*wanted),
-                other => {
-                    let text = format!(
-                        "first_contact is true or false, and this is {}",
-                        kind(other)
-                    );
-                    self.problem(value.span(), text);
-                    return None;
-                }
-            },
+            "first_contact" => Condition::FirstContact(self.yes_or_no(key, value)?),
+            "stale" => Condition::Stale(self.yes_or_no(key, value)?),
             "open" => Condition::Open(self.shops(key, value)),
             "closed" => Condition::Closed(self.shops(key, value)),
             "any" => Condition::Any(self.branches(depth, key, value)),
@@ -75,6 +66,17 @@ impl Reader<'_> {
                 return None;
             }
         })
+    }
+
+    fn yes_or_no(&mut self, key: &str, value: &Spanned<DeValue>) -> Option<bool> {
+        match value.get_ref() {
+            DeValue::Boolean(wanted) => Some(*wanted),
+            other => {
+                let text = format!("{key} is true or false, and this is {}", kind(other));
+                self.problem(value.span(), text);
+                None
+            }
+        }
     }
 
     /// The tables of `any`, `all` and `not`: one, or a list of them.

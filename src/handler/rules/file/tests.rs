@@ -85,6 +85,10 @@ fn a_mistake_in_what_combines_or_limits_conditions_is_named() {
             "line 2: rule 1: first_contact is true or false, and this is a text",
         ),
         (
+            "stale = 3600",
+            "line 2: rule 1: stale is true or false, and this is a number",
+        ),
+        (
             "referral = 5",
             "line 2: rule 1: referral is a text or a list of texts, and this is a number",
         ),
@@ -453,6 +457,6 @@ fn a_file_that_cannot_be_loaded_says_why() {
         Some(b"[[rule]]\na = 1\n"),
         "PATH line 1: rule 1: it has no reply: write reply = \"\u{2026}\", or reply = [] to answer nothing\n\
          PATH line 2: rule 1: unknown key a: a rule has name, reply, cooldown, marketing, and as conditions \
-         text, words, match, reply_id, type, referral, number, first_contact, open, closed, any, all, not",
+         text, words, match, reply_id, type, referral, number, first_contact, stale, open, closed, any, all, not",
     );
 }

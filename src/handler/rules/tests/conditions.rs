@@ -188,6 +188,22 @@ fn what_any_of_several_expressions_found_can_be_filled_in() {
     }
 }
 
+#[test]
+fn what_came_late_can_be_answered_otherwise() {
+    let rules = rules(
+        "[[rule]]\nstale = true\nreply = 'Sorry for the wait'\n\
+         [[rule]]\nstale = false\nwords = 'a'\nreply = 'Hello'",
+    );
+    for (stale_ms, rule) in [(None, 2), (Some(7_200_000), 1)] {
+        let facts = Facts {
+            stale_ms,
+            ..Facts::default()
+        };
+        let answer = rules.answer(&said("a"), &facts, 0);
+        assert_eq!(answer.map(|answer| answer.rule), Some(rule), "{stale_ms:?}");
+    }
+}
+
 /// The rules that answer one message after the other, each so many minutes later, all that they
 /// want remembered being so.
 fn check_story(text: &str, expected: &[(i64, Option<usize>)]) {
