@@ -139,7 +139,7 @@ impl Gateway {
     pub fn claim(&self, tx: &Tx<'_>, now: i64, kind: QueueKind, room: usize) -> Result<Claimed> {
         let queues = tx.queues()?;
         let mut halts = match kind {
-            QueueKind::Send => self.halts(tx)?,
+            QueueKind::Send => self.halts(tx, now)?,
             QueueKind::Deliver | QueueKind::Fetch => Vec::new(),
         };
         let of_kind = || queues.iter().filter(|queue| queue.kind == kind);
@@ -175,6 +175,7 @@ impl Gateway {
         Workers { room, alone }: Workers,
         claimed: &mut Claimed,
     ) -> Result<Next> {
+        let queue = self.as_if_never_set(tx, now, queue)?;
         let queue = &self.with_its_token(tx, queue)?;
         if queue.kind == QueueKind::Send && queue.token_digest.is_none() {
             self.halt_without_token(tx, now, queue, halts)?;
@@ -272,7 +273,7 @@ impl Gateway {
     }
 
     /// The queue, and in it by which token its number sends now.
-    fn with_its_token(&self, tx: &Tx<'_>, queue: &Queue) -> Result<Queue> {
+    fn with_its_token(&self, tx: &Tx<'_>, queue: Queue) -> Result<Queue> {
         let digest = match queue.kind {
             QueueKind::Send => self.token_digest(&queue.name),
             QueueKind::Deliver | QueueKind::Fetch => None,
@@ -282,7 +283,7 @@ impl Gateway {
         }
         Ok(Queue {
             token_digest: digest.map(str::to_owned),
-            ..queue.clone()
+            ..queue
         })
     }
 

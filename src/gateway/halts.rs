@@ -17,6 +17,9 @@ const PROBE: Backoff = Backoff {
     max_ms: 15 * 60_000,
 };
 
+/// When to probe for what only a new token ends.
+const NO_PROBE: i64 = i64::MAX;
+
 /// Whether a number sends nothing because of this halt.
 pub fn covers(halt: &Halt, queue: &Queue) -> bool {
     let subject = Some(halt.subject.as_str());
@@ -31,9 +34,14 @@ pub fn covers(halt: &Halt, queue: &Queue) -> bool {
 
 impl Gateway {
     /// The halts in force. What another token has ended is over with this.
-    pub(super) fn halts(&self, tx: &Tx<'_>) -> Result<Vec<Halt>> {
+    pub(super) fn halts(&self, tx: &Tx<'_>, now: i64) -> Result<Vec<Halt>> {
+        let latest = now + self.wait_max_ms();
         let mut halts = Vec::new();
-        for halt in tx.halts()? {
+        for mut halt in tx.halts()? {
+            // No probe is that far off: the clock was set back.
+            if halt.probe_at > latest && halt.probe_at < NO_PROBE {
+                halt.probe_at = now;
+            }
             match self.is_over(&halt) {
                 true => tx.end_halt(halt.scope, &halt.subject)?,
                 false => halts.push(halt),
@@ -73,8 +81,7 @@ impl Gateway {
             details: None,
             since: now,
             failures: 0,
-            // Only a token helps.
-            probe_at: i64::MAX,
+            probe_at: NO_PROBE,
             probe: None,
         };
         tx.set_halt(&halt)?;

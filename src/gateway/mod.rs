@@ -18,6 +18,7 @@
 //! What a crash between two steps means is decided in [`Gateway::recover`].
 
 pub mod claim;
+mod clock_set;
 pub mod facts;
 pub mod fetch;
 pub mod finish;

@@ -126,6 +126,19 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Jobs of a queue that would be due after `latest` are due at `due`.
+    pub fn hasten_jobs(&self, queue: QueueId, latest: i64, due: i64) -> Result<()> {
+        // By priority, as the index has them: mostly there is none.
+        for priority in [Priority::Reply, Priority::Bulk] {
+            self.execute(
+                "UPDATE job SET due = ?4, not_before = ?4
+                 WHERE queue = ?1 AND priority = ?2 AND due > ?3 AND due IS NOT NULL",
+                params![queue, priority as i64, latest, due],
+            )?;
+        }
+        Ok(())
+    }
+
     /// The job ends, and the next of its lane becomes due.
     pub fn end_job(&self, job: &Job, state: JobState, error: Option<&str>, now: i64) -> Result<()> {
         debug_assert!(matches!(state, JobState::Done | JobState::Dead));
