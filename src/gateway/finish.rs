@@ -393,7 +393,11 @@ impl Ending<'_, '_> {
         let mut fault = None;
         if let Some(wamid) = wamid {
             self.tx.pair_accepted(self.job.lane)?;
-            self.tx.set_wamid(self.message.id, wamid)?;
+            // When it went out twice the first id stays: its statuses are settled
+            // by it already. One that failed gives way to the next try's.
+            if self.message.wamid.is_none() || !self.message.state.is_out() {
+                self.tx.set_wamid(self.message.id, wamid)?;
+            }
             for early in early_statuses(self.tx, wamid)? {
                 let said = ladder::of_status(&early.status, early.of_participant);
                 state = said.map_or(state, |said| state.merge(said));

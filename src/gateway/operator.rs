@@ -319,8 +319,10 @@ pub fn retry_message(tx: &Tx<'_>, now: i64, id: OutboxId) -> Result<Steered> {
     if !matches!(message.state, Held | Failed | Cancelled | Unknown) {
         return Ok(Steered::NotNow(message.state));
     }
-    // A reply that could not be read has no job, and would fail again.
-    let Some(job) = tx.job_of_outbox(id)? else {
+    // A reply that could not be read has no job, and would fail again. One that
+    // runs has a status already, and its call is not back yet.
+    let job = tx.job_of_outbox(id)?;
+    let Some(job) = job.filter(|job| job.state != JobState::Running) else {
         return Ok(Steered::NotNow(message.state));
     };
     let lane = resolve(tx, message.conversation)?;

@@ -91,11 +91,17 @@ impl Gateway {
         let Some(message) = message else {
             return Ok(false);
         };
+        // One that has an id and is not out failed, and an operator has it sent
+        // again: what comes late about that try says nothing of the next one.
+        let is_out = message.state.is_out();
+        if !is_out && message.wamid.as_deref() == Some(&facts.wamid) {
+            return Ok(false);
+        }
         // Statuses that came before and without our mark are stored by now:
         // only this one tells whose they are.
         let mut all = match message.wamid {
-            Some(_) => Vec::new(),
-            None => {
+            Some(_) if is_out => Vec::new(),
+            _ => {
                 tx.set_wamid(message.id, &facts.wamid)?;
                 let lane = resolve(tx, message.conversation)?;
                 self.note_answer(tx, lane, &message.type_, message.changed_at)?;

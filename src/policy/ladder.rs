@@ -69,6 +69,11 @@ impl SendState {
         }
     }
 
+    /// Graph took it, as far as is known, whatever came after.
+    pub fn is_out(self) -> bool {
+        self.rung() > 0
+    }
+
     /// The state after `other` is learned as well.
     pub fn merge(self, other: SendState) -> SendState {
         match other.rung() > self.rung() {

@@ -100,3 +100,34 @@ fn a_marked_status_brings_in_those_that_came_before_it_without_our_mark() {
         assert_eq!(bench.outbox(1).0, expected);
     }
 }
+
+#[test]
+fn a_message_whose_call_is_under_way_is_not_retried_beside_it() {
+    let mut bench = Bench::new();
+    bench.queue(ANN, 1);
+    let send = bench.sends().remove(0);
+    bench.status(&send, "w1", "failed", true);
+    let steered = steer(&mut bench, operator::retry_message);
+    assert_eq!(steered, Steered::NotNow(SendState::Failed));
+    assert_eq!(bench.sent(&send, &lost()), Sent::Ended);
+    assert_eq!(steer(&mut bench, operator::retry_message), Steered::Done);
+    assert_eq!(bench.sends().remove(0).attempt, 1);
+}
+
+/// `sent` came after `failed`, and the retry was never made.
+#[test]
+fn what_comes_late_about_a_failed_try_does_not_settle_the_next_one() {
+    let mut bench = Bench::new();
+    bench.queue(ANN, 1);
+    let first = bench.sends().remove(0);
+    bench.sent(&first, &accepted("w1"));
+    bench.status(&first, "w1", "failed", true);
+    assert_eq!(steer(&mut bench, operator::retry_message), Steered::Done);
+    bench.status(&first, "w1", "sent", true);
+    assert_eq!(row(&bench, 1).state, SendState::Queued);
+    let again = bench.sends().remove(0);
+    bench.sent(&again, &accepted("w2"));
+    assert_eq!(row(&bench, 1).wamid.as_deref(), Some("w2"));
+    bench.status(&again, "w2", "delivered", false);
+    assert_eq!(row(&bench, 1).state, SendState::Delivered);
+}

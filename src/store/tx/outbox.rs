@@ -166,11 +166,10 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Writes the id Graph gave the message. When the message went out twice
-    /// the first id stays: its statuses are settled by it already.
+    /// Writes the id Graph gave the message, if no other message has it.
     pub fn set_wamid(&self, id: OutboxId, wamid: &str) -> Result<()> {
         self.execute(
-            "UPDATE OR IGNORE outbox SET wamid = ?2 WHERE id = ?1 AND wamid IS NULL",
+            "UPDATE OR IGNORE outbox SET wamid = ?2 WHERE id = ?1",
             params![id, wamid],
         )?;
         Ok(())
