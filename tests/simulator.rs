@@ -14,9 +14,34 @@
 //! * [`process`]: the service's steps, and its crashes between them and in them
 //! * [`meta`], [`graph`], [`app`]: the three outsides
 //! * [`callers`]: those who post through the API, and the operator
+//! * [`tokens`], [`halts`]: which number sends with what, and what stands still
 //! * [`files`]: customers' files, and their book
 //! * [`book`], [`entries`], [`lanes`]: what must have happened, written down independently of the store
 //! * [`rest`]: what must be true in the end
+//!
+//! # What must hold
+//!
+//! At every step ([`book`], [`entries`], [`halts`]):
+//!
+//! * an event is stored once, and its lane's deliveries run in order, one at a
+//!   time, none after it ended
+//! * a lane's messages go out in order, one at a time, at the pair's and the
+//!   number's rate, none while Graph wants a pause
+//! * an attempt is on disk before it is made, and counts as many as were made;
+//!   a halt costs none
+//! * under a halt of a token, a number, an account or the app no number in it
+//!   calls Graph, but for one probe at a time for the whole halt; all others go on
+//! * a message that may have gone out waits a whole window before it goes again,
+//!   and is Graph's twice only if an answer was lost or an operator asked for it
+//! * what an operator holds or takes back is not sent; what he sends again is
+//! * a message's state never goes back, but by an operator
+//! * who has something to do is awake or has an alarm set, deliveries also while
+//!   all sending is halted; nothing waits longer than an hour, even when the clock
+//!   is set back by many
+//!
+//! In the end ([`rest`], [`files`]): nothing waits, each event is stored once and
+//! dealt with, each reply is in the outbox once and in order, and each message is
+//! where its statuses say, or was given up with reason.
 //!
 //! `cargo test --test simulator` plays 200 fixed seeds, and one made from the
 //! text in `SIM_COMMIT` (a commit's hash), so that each commit tries a world
@@ -36,6 +61,8 @@ mod entries;
 mod files;
 #[path = "simulator/graph.rs"]
 mod graph;
+#[path = "simulator/halts.rs"]
+mod halts;
 #[path = "simulator/lanes.rs"]
 mod lanes;
 #[path = "simulator/luck.rs"]
@@ -46,6 +73,8 @@ mod meta;
 mod process;
 #[path = "simulator/rest.rs"]
 mod rest;
+#[path = "simulator/tokens.rs"]
+mod tokens;
 #[path = "simulator/world.rs"]
 mod world;
 

@@ -5,15 +5,18 @@
 use super::callers::Request;
 use super::entries::{Arrived, Number, Reply};
 use super::graph::Call;
+use super::halts::{Caller, Halts};
 use super::lanes::Lanes;
 use super::luck::Plan;
 use super::meta::{self, Event};
+use super::tokens::Tokens;
 use std::collections::{BTreeMap, HashMap};
 use wabridge::config::OnUnknown;
 use wabridge::gateway::{Delivery, Outcome, Posted, Received, Recovered, Sent, Wants};
+use wabridge::policy::ladder::SendState;
 use wabridge::policy::verdict::{Scope, Verdict};
 use wabridge::store::Tx;
-use wabridge::store::rows::{JobId, JobState, OutboxId};
+use wabridge::store::rows::{JobId, JobState, OutboxId, QueueKind};
 use wabridge::wire::notification::{Kind, user_id};
 
 /// The invariant that does not hold, in words.
@@ -38,6 +41,7 @@ pub struct Book {
     per_second: u32,
     lanes: Lanes,
     numbers: BTreeMap<String, Number>,
+    pub halts: Halts,
     /// By Meta's index of the event; `None` until it is stored.
     pub arrived: Vec<Option<Arrived>>,
     /// The events in order of arrival.
@@ -60,6 +64,7 @@ impl Book {
             per_second: plan.per_second,
             lanes: Lanes::default(),
             numbers: BTreeMap::new(),
+            halts: Halts::default(),
             arrived: Vec::new(),
             arrivals: Vec::new(),
             by_name: HashMap::new(),
@@ -105,9 +110,7 @@ impl Book {
                 && let Some(&reply) = self.reply_by_outbox.get(&of.outbox)
             {
                 let reply = &mut self.replies[reply];
-                let status = (of.wamid.clone(), of.word, of.marked);
-                reply.statuses.push(status);
-                reply.settled |= of.marked;
+                reply.told(of);
                 reply.still_climbs(&read(tx.message(of.outbox))?)?;
             }
         }
@@ -211,12 +214,32 @@ impl Book {
         }
     }
 
-    /// An operator took a message back, which stands at this place in the outbox.
-    pub fn taken_back(&mut self, message: OutboxId, place: usize) {
+    /// An operator did something with a message, which stands at this place in
+    /// the outbox and is now in this state.
+    pub fn steered(&mut self, message: OutboxId, place: usize, state: SendState) {
         let reply = &mut self.replies[place];
         reply.outbox = Some(message);
-        reply.taken_back = true;
+        if state == SendState::Queued {
+            return reply.is_retried();
+        }
+        reply.stopped = Some(state);
         reply.unknown_since = None;
+    }
+
+    /// The service's clock was set: waits may end early, and only that.
+    pub fn clock_was_set(&mut self, forth: bool) {
+        for event in self.arrived.iter_mut().flatten() {
+            event.not_before = 0;
+        }
+        for reply in &mut self.replies {
+            reply.not_before = 0;
+            if forth && reply.unknown_since.is_some() {
+                reply.unknown_since = Some(0);
+            }
+        }
+        self.lanes.clock_was_set();
+        self.numbers.values_mut().for_each(Number::clock_was_set);
+        self.halts.clock_was_set();
     }
 
     /// An operator wants the event of this stored body delivered again.
@@ -229,7 +252,7 @@ impl Book {
     }
 
     /// A send was claimed, and the claim is on disk.
-    pub fn claimed_send(&mut self, tx: &Tx<'_>, call: &Call, now: i64) -> Check {
+    pub fn claimed_send(&mut self, tx: &Tx<'_>, call: &Call, start_at: i64, now: i64) -> Check {
         let sending = &call.sending;
         on_disk(tx, sending.job, sending.attempt)?;
         let name = call.name();
@@ -254,9 +277,12 @@ impl Book {
         let per_second = self.per_second;
         let line = self
             .numbers
-            .entry(number)
+            .entry(number.clone())
             .or_insert_with(|| Number::new(per_second));
-        line.starts(&name, sending.start_at, now)?;
+        line.starts(&name, start_at, now)?;
+        let waba = waba(tx, &number)?;
+        let caller = call.caller(waba.as_deref());
+        self.halts.starts(&name, caller, sending.job)?;
         self.reply_by_outbox.insert(sending.outbox, place);
         self.sending.insert(sending.job, place);
         self.replies[place].starts(call, now, self.window_ms, self.on_unknown)
@@ -266,7 +292,7 @@ impl Book {
     pub fn reached_graph(&mut self, call: &Call, wamid: &str) -> Check {
         let reply = &mut self.replies[self.reply_by_outbox[&call.sending.outbox]];
         reply.wamids.push(wamid.to_owned());
-        let allowed = 1 + reply.answers_lost as usize;
+        let allowed = 1 + reply.answers_lost as usize + reply.again;
         ensure(reply.is_mark || reply.wamids.len() <= allowed, || {
             let (name, times) = (&reply.name, reply.wamids.len());
             format!(
@@ -293,14 +319,20 @@ impl Book {
         ensure(sent != Sent::Stale, || {
             format!("the answer for `{}` came to nothing", reply.name)
         })?;
-        if let Some(line) = self.numbers.get_mut(&reply.number) {
-            line.heard(verdict, reply.settled, now);
-            let (halted, settled) = (line.halted, reply.settled);
-            let met = !settled && matches!(verdict, Verdict::Halt { .. });
-            // All numbers send by one token: a halt, and its end, concern all.
-            for other in self.numbers.values_mut().filter(|_| met || !halted) {
-                other.halted = halted;
-                other.probes = other.probes.min(u32::from(halted));
+        if let Some(line) = self.numbers.get_mut(&reply.number)
+            && !reply.settled
+        {
+            line.heard(verdict, now);
+        }
+        // A status was faster: the message is out, and only its acceptance says
+        // anything more.
+        let job = call.sending.job;
+        match reply.settled && !matches!(verdict, Verdict::Accepted { .. }) {
+            true => self.halts.over(job),
+            false => {
+                let waba = waba(tx, &reply.number)?;
+                let caller = call.caller(waba.as_deref());
+                self.halts.ends(caller, job, reply.is_mark, verdict);
             }
         }
         if let Verdict::Retry {
@@ -341,7 +373,7 @@ impl Book {
     }
 
     /// The process is up again; what was under way is over.
-    pub fn recovered(&mut self, recovered: Recovered, new_token: bool, now: i64) -> Check {
+    pub fn recovered(&mut self, recovered: Recovered, now: i64) -> Check {
         let under_way = (self.delivering.len(), self.sending.len());
         ensure((recovered.deliveries, recovered.sends) == under_way, || {
             format!("{under_way:?} jobs were under way, {recovered:?} were found")
@@ -360,18 +392,31 @@ impl Book {
             .iter_mut()
             .filter_map(|r| r.unknown_since.as_mut());
         waiting.for_each(|since| *since = now);
-        for line in self.numbers.values_mut() {
-            line.probes = 0;
-            if new_token && line.halted {
-                line.well();
-            }
-        }
+        self.halts.recovered();
         Ok(())
+    }
+
+    /// Whether a number stands still.
+    pub fn is_halted(&self, number: &str, waba: Option<&str>, tokens: &Tokens) -> bool {
+        let token = tokens.of(number);
+        let caller = Caller {
+            number,
+            token,
+            waba,
+        };
+        self.halts.cover(caller, tokens)
     }
 
     fn arrived(&self, index: usize) -> &Arrived {
         self.arrived[index].as_ref().expect("it is in `arrivals`")
     }
+}
+
+/// A number's account, as far as the service has heard of it.
+fn waba(tx: &Tx<'_>, number: &str) -> Check<Option<String>> {
+    let mut queues = read(tx.queues())?.into_iter();
+    let own = queues.find(|q| q.kind == QueueKind::Send && q.name == number);
+    Ok(own.and_then(|queue| queue.waba))
 }
 
 /// The attempt is written before anything happens outside.

@@ -1,5 +1,5 @@
 //! People beside the customers: callers of the API, who post a message again when they did not
-//! hear what became of it, and an operator, who takes messages back.
+//! hear what became of it, and an operator, who takes messages back, holds them and has them sent again.
 
 use super::book::{Check, read};
 use super::meta::Meta;
@@ -8,6 +8,7 @@ use super::world::{Act, World};
 use serde_json::json;
 use wabridge::gateway::operator::{self, Steered};
 use wabridge::gateway::{Post, Posted};
+use wabridge::policy::ladder::SendState;
 use wabridge::store::rows::QueueKind;
 
 /// A request to the API. The same request has the same number, and so the same key.
@@ -66,7 +67,7 @@ impl World {
     pub fn ask(&mut self, request: Request) -> Check {
         let mut heard = false;
         if self.gateway.is_some() {
-            let (now, post) = (self.now, request.post());
+            let (now, post) = (self.clock(), request.post());
             let stepped = self.step(|gateway, tx| {
                 let gateway = gateway.expect("looked at above");
                 gateway.post(tx, now, &post)
@@ -76,7 +77,7 @@ impl World {
                 self.note(|| format!("`{}` is posted: {posted:?}", request.name));
                 self.book.posted(&request, posted)?;
                 if let Posted::New(_) = posted {
-                    self.wake_soon(QueueKind::Send, now);
+                    self.wake_soon(QueueKind::Send, self.now);
                 }
                 heard = !dies && !self.luck.chance(self.plan.faults.answer_lost);
                 if heard && !request.foreign && self.luck.chance(0.1) {
@@ -97,23 +98,28 @@ impl World {
         Ok(())
     }
 
-    /// An operator takes one of the newest messages back, whether or not the service runs.
-    pub fn take_a_message_back(&mut self) -> Check {
-        let now = self.now;
+    /// An operator takes one of the newest messages back, holds it or has it
+    /// sent again, whether or not the service runs.
+    pub fn somebody_steers(&mut self, to: SendState) -> Check {
+        let now = self.clock();
         let newest = read(self.database.read(|tx| tx.messages(i64::MAX, 10)))?;
         if newest.is_empty() {
             return Ok(());
         }
         let message = self.luck.pick(&newest).id;
-        let steered = self.step(|_, tx| operator::cancel_message(tx, now, message))?;
+        let steered = self.step_beside(|tx| match to {
+            SendState::Held => operator::hold_message(tx, now, message),
+            SendState::Queued => operator::retry_message(tx, now, message),
+            _ => operator::cancel_message(tx, now, message),
+        })?;
         if steered.value == Some(Steered::Done) {
-            self.note(|| format!("message {message} is taken back"));
+            self.note(|| format!("message {message} is made {to:?} by the operator"));
             let older = read(
                 self.database
                     .read(|tx| tx.messages(message, usize::MAX >> 1)),
             )?;
-            self.book.taken_back(message, older.len());
-            self.wake_soon(QueueKind::Send, now);
+            self.book.steered(message, older.len(), to);
+            self.wake_soon(QueueKind::Send, self.now);
         }
         Ok(())
     }

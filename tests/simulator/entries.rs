@@ -4,6 +4,7 @@
 use super::book::{Check, ensure, read};
 use super::graph::Call;
 use super::lanes::Lane;
+use super::meta::StatusOf;
 use std::collections::VecDeque;
 use wabridge::config::OnUnknown;
 use wabridge::policy::ladder::SendState;
@@ -49,8 +50,14 @@ pub struct Reply {
     pub refused: bool,
     /// Graph's answer limited how often it is tried.
     pub limited: bool,
-    /// An operator took it back.
-    pub taken_back: bool,
+    /// An operator took it back or holds it.
+    pub stopped: Option<SendState>,
+    /// How often an operator had it sent again that Graph had taken before.
+    pub again: usize,
+    /// Ids of tries that failed and were followed by another.
+    pub spent: Vec<String>,
+    /// What was told of those.
+    pub of_spent: Vec<&'static str>,
     /// Ids Graph gave it: more than one if it went out twice.
     pub wamids: Vec<String>,
     pub rung: u8,
@@ -61,9 +68,6 @@ pub struct Number {
     per_second: usize,
     /// When the sends of the last second begin.
     pace: VecDeque<i64>,
-    pub halted: bool,
-    /// Calls that began after the halt.
-    pub probes: u32,
     /// Graph asked for a pause.
     pub paused_until: i64,
 }
@@ -120,7 +124,10 @@ impl Reply {
             accepted: false,
             refused: false,
             limited: false,
-            taken_back: false,
+            stopped: None,
+            again: 0,
+            spent: Vec::new(),
+            of_spent: Vec::new(),
             wamids: Vec::new(),
             rung: 0,
         }
@@ -155,8 +162,8 @@ impl Reply {
         ensure(now >= self.not_before, || {
             format!("`{name}` is sent before it is due")
         })?;
-        ensure(!self.taken_back, || {
-            format!("`{name}` is sent and was taken back")
+        ensure(self.stopped.is_none(), || {
+            format!("`{name}` is sent and is {:?} by the operator", self.stopped)
         })?;
         ensure(!self.settled && !self.accepted && !self.refused, || {
             format!("`{name}` is sent again though it is known what became of it")
@@ -171,6 +178,35 @@ impl Reply {
             let waited = (now - since) / 1_000;
             format!("`{name}` may have gone out and is sent again after {waited} s")
         })
+    }
+
+    /// A status was stored.
+    pub fn told(&mut self, of: &StatusOf) {
+        if self.spent.contains(&of.wamid) {
+            return self.of_spent.push(of.word);
+        }
+        let status = (of.wamid.clone(), of.word, of.marked);
+        self.statuses.push(status);
+        self.settled |= of.marked;
+    }
+
+    /// An operator has it sent again, as if it had never been tried.
+    pub fn is_retried(&mut self) {
+        let failed = self.statuses.iter().filter(|s| s.1 == "failed");
+        self.spent.extend(failed.map(|s| s.0.clone()));
+        for (_, word, _) in std::mem::take(&mut self.statuses) {
+            self.of_spent.push(word);
+        }
+        self.again += usize::from(!self.wamids.is_empty());
+        self.stopped = None;
+        self.attempts = 0;
+        self.not_before = 0;
+        self.unknown_since = None;
+        self.settled = false;
+        self.accepted = false;
+        self.refused = false;
+        self.limited = false;
+        self.rung = 0;
     }
 
     pub fn heard(&mut self, call: &Call, verdict: &Verdict, now: i64) {
@@ -225,7 +261,7 @@ impl Reply {
         })?;
         self.rung = rung(state);
         ensure(
-            self.taken_back || message.state != SendState::Cancelled,
+            self.stopped == Some(SendState::Cancelled) || message.state != SendState::Cancelled,
             || format!("`{name}` is cancelled"),
         )
     }
@@ -236,8 +272,6 @@ impl Number {
         Number {
             pace: VecDeque::new(),
             per_second: per_second as usize,
-            halted: false,
-            probes: 0,
             paused_until: 0,
         }
     }
@@ -255,26 +289,17 @@ impl Number {
         })?;
         ensure(now >= self.paused_until, || {
             format!("`{name}` is sent while Graph wants a pause")
-        })?;
-        self.probes += u32::from(self.halted);
-        ensure(self.probes <= 1, || {
-            format!("`{name}`: two calls at once during a halt")
         })
     }
 
-    pub fn heard(&mut self, verdict: &Verdict, settled: bool, now: i64) {
-        self.probes = self.probes.saturating_sub(u32::from(self.halted));
+    pub fn heard(&mut self, verdict: &Verdict, now: i64) {
         match verdict {
-            Verdict::Accepted { .. } => self.well(),
-            _ if settled => {}
-            Verdict::Refused { .. } => self.well(),
-            Verdict::Halt { .. } => self.halted = true,
             Verdict::Retry {
                 scope: Scope::Message | Scope::Pair | Scope::Graph,
                 ..
             } => {}
             Verdict::Retry { wait, .. } => self.pause(*wait, now),
-            Verdict::Unknown { .. } => {}
+            _ => {}
         }
     }
 
@@ -283,9 +308,9 @@ impl Number {
         self.paused_until = self.paused_until.max(now + wait);
     }
 
-    /// A call went through, which ends a halt. Pauses stand.
-    pub fn well(&mut self) {
-        self.halted = false;
-        self.probes = 0;
+    /// Times that were told before mean nothing any more.
+    pub fn clock_was_set(&mut self) {
+        self.pace.clear();
+        self.paused_until = 0;
     }
 }

@@ -61,6 +61,13 @@ impl Files {
         self.down_until = 0;
     }
 
+    /// Times that were told before mean nothing any more.
+    pub fn clock_was_set(&mut self) {
+        self.entries
+            .values_mut()
+            .for_each(|entry| entry.not_before = 0);
+    }
+
     /// Events were committed: from now on their files are owed.
     pub fn received<'e>(&mut self, events: impl Iterator<Item = &'e Event>) {
         for event in events {
@@ -220,11 +227,11 @@ impl World {
     }
 
     pub fn finish_fetch(&mut self, fetching: Fetching, outcome: Fetch) -> Check {
-        let (now, luck) = (self.now, self.luck.unit());
+        let (now, clock, luck) = (self.now, self.clock(), self.luck.unit());
         let (job, attempt) = (fetching.job, fetching.attempt);
         let finished = self.step(|gateway, tx| {
             let gateway = gateway.expect("its life is not over");
-            gateway.finish_fetch(tx, now, job, attempt, &outcome, luck)
+            gateway.finish_fetch(tx, clock, job, attempt, &outcome, luck)
         })?;
         if finished.value.is_none() && !finished.dies {
             let life = self.life;

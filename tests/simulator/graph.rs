@@ -1,9 +1,12 @@
 //! Graph: takes messages, or not, and says so, or not.
 
-use super::luck::{Faults, Luck, Plan};
+use super::halts::{Caller, Troubles};
+use super::luck::{Luck, Plan};
+use super::meta::waba_of;
+use super::tokens::Token;
 use serde_json::{Value, json};
 use std::time::Duration;
-use wabridge::gateway::Sending;
+use wabridge::gateway::{Gateway, Sending};
 use wabridge::policy::verdict::{self, Answer, Verdict};
 
 /// How long we wait for an answer before it counts as lost.
@@ -14,19 +17,21 @@ const TIMEOUT_MS: i64 = 30_000;
 pub struct Call {
     pub sending: Sending,
     pub body: Value,
-    /// Which of the tokens we had it was made with.
-    pub token: u32,
+    pub token: Token,
+    /// The settings it was claimed by, as the service's workers keep them.
+    pub gateway: Gateway,
     /// Which life of the process made it.
     pub life: u32,
 }
 
 impl Call {
-    pub fn new(sending: Sending, token: u32, life: u32) -> Call {
+    pub fn new(sending: Sending, token: Token, gateway: Gateway, life: u32) -> Call {
         let body = serde_json::from_str(&sending.body).expect("the outbox holds JSON");
         Call {
             sending,
             body,
             token,
+            gateway,
             life,
         }
     }
@@ -41,6 +46,15 @@ impl Call {
         match self.is_mark() {
             true => format!("read {}", text(&self.body["message_id"])),
             false => text(&self.body["text"]["body"]),
+        }
+    }
+
+    /// Who makes it, its account as far as the service has heard of it.
+    pub fn caller<'a>(&'a self, waba: Option<&'a str>) -> Caller<'a> {
+        Caller {
+            number: &self.sending.number,
+            token: self.token,
+            waba,
         }
     }
 
@@ -66,28 +80,10 @@ pub struct Answered {
 #[derive(Default)]
 pub struct Graph {
     sent: u64,
-    /// Tokens up to this one are revoked.
-    revoked: u32,
-    /// No token is good before this time.
-    locked_until: i64,
+    pub troubles: Troubles,
 }
 
 impl Graph {
-    /// Once a minute: is there trouble with the token?
-    pub fn minute(&mut self, luck: &mut Luck, faults: &Faults, token: u32, now: i64) {
-        if luck.chance(faults.halts) {
-            self.locked_until = now + luck.between(10_000, 10 * 60_000);
-            // Some of these only a new token ends.
-            if luck.chance(faults.new_token) {
-                self.revoked = token;
-            }
-        }
-    }
-
-    pub fn mend(&mut self) {
-        self.locked_until = 0;
-    }
-
     /// The request arrives, or is lost on the way.
     pub fn take(
         &mut self,
@@ -108,8 +104,9 @@ impl Graph {
             let reason = "connection refused".into();
             return no(verdict::read(&Answer::NotSent { reason }));
         }
-        if call.token <= self.revoked || now < self.locked_until {
-            return no(error(401, 190, None));
+        let caller = call.caller(Some(waba_of(&call.sending.number)));
+        if let Some(code) = self.troubles.meets(caller, now) {
+            return no(error(400, code, None));
         }
         if luck.chance(faults.throttled) {
             // Pair, number, app.

@@ -52,6 +52,11 @@ impl Lanes {
         lane
     }
 
+    /// What was borrowed before means nothing any more.
+    pub fn clock_was_set(&mut self) {
+        self.pairs.iter_mut().for_each(|pair| pair.level_us = 0);
+    }
+
     /// A message goes to the pair. Whether it may.
     pub fn send(&mut self, lane: Lane, now: i64) -> bool {
         let root = self.root(lane);

@@ -1,6 +1,7 @@
 //! Chance, all of it from one seed, and what a seed decides beforehand: the size
 //! of its world and which faults are on.
 
+use super::meta::NUMBERS;
 use wabridge::config::OnUnknown;
 use wabridge::gateway::Wants;
 use wabridge::wire::sample::mix;
@@ -78,8 +79,13 @@ pub struct Faults {
     pub dies_between: f64,
     /// The store cannot commit just now; the process lives on.
     pub disk_full: f64,
-    /// A restart brings a new token.
+    /// A token that is rejected is never good again.
     pub new_token: f64,
+    /// The operator changes a token, at a restart or with SIGHUP, looked at
+    /// once a minute.
+    pub reloads: f64,
+    /// The clock is set, hours back or forth, looked at once a minute.
+    pub clock_set: f64,
 
     /// The app wants an event again later.
     pub app_retries: f64,
@@ -91,8 +97,11 @@ pub struct Faults {
     /// An operator has a dead letter delivered again, looked at once a minute.
     pub replays: f64,
 
-    /// An operator takes a message back, looked at once a minute.
+    /// An operator takes a message back, holds one, sends one again: looked at
+    /// once a minute.
     pub takes_back: f64,
+    pub holds: f64,
+    pub retries: f64,
 
     /// Graph refuses a message for good.
     pub refused: f64,
@@ -103,7 +112,8 @@ pub struct Faults {
     pub errors: f64,
     /// The request or the answer is lost on the way.
     pub lost: f64,
-    /// Graph rejects the token for a while, looked at once a minute.
+    /// Graph halts a token, a number, an account or the app for a while, looked
+    /// at once a minute.
     pub halts: f64,
 
     /// Statuses come at once, before the answer.
@@ -136,17 +146,21 @@ impl Faults {
             dies_between: luck.fault(0.5),
             disk_full: luck.fault(0.1),
             new_token: luck.fault(1.0),
+            reloads: luck.fault(0.3),
+            clock_set: luck.fault(0.15),
             app_retries: luck.fault(0.5),
             app_gives_up: luck.fault(0.2),
             app_down: luck.fault(0.3),
             replays: luck.fault(0.5),
             takes_back: luck.fault(0.5),
+            holds: luck.fault(0.5),
+            retries: luck.fault(0.7),
             refused: luck.fault(0.2),
             throttled: luck.fault(0.3),
             unreachable: luck.fault(0.2),
             errors: luck.fault(0.3),
             lost: luck.fault(0.4),
-            halts: luck.fault(0.2),
+            halts: luck.fault(0.4),
             early: luck.fault(0.8),
             shuffled: luck.fault(1.0),
             doubled: luck.fault(0.6),
@@ -165,6 +179,8 @@ impl Faults {
 pub struct Plan {
     pub faults: Faults,
     pub customers: usize,
+    /// How many of the business's numbers they write to.
+    pub numbers: usize,
     pub messages: usize,
     /// Messages posted through the API.
     pub posts: usize,
@@ -193,6 +209,7 @@ impl Plan {
         Plan {
             faults: Faults::draw(luck),
             customers: if chatty { 1 } else { 2 + luck.below(5) },
+            numbers: 1 + luck.below(NUMBERS.len()),
             messages: if chatty { 60 } else { 15 + luck.below(35) },
             posts: luck.below(20),
             span_ms: luck.between(1, if chatty { 4 } else { 25 }) * 60_000,

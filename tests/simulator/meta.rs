@@ -9,10 +9,22 @@ use wabridge::wire::notification::Kind;
 use wabridge::wire::sample::{self, Recipient, Sample, Status};
 
 /// The business's numbers.
-pub const NUMBERS: [&str; 2] = ["106540300000001", "106540300000002"];
-const WABA: &str = "102290100000001";
+pub const NUMBERS: [&str; 4] = [
+    "106540300000001",
+    "106540300000002",
+    "106540300000003",
+    "106540300000004",
+];
+/// Its accounts: each has two of the numbers.
+pub const WABAS: [&str; 2] = ["102290100000001", "102290100000002"];
 /// The longest pause between two deliveries of one notification.
 const AGAIN_MAX_MS: i64 = 5 * 60_000;
+
+/// The account of a number.
+pub fn waba_of(number: &str) -> &'static str {
+    let place = NUMBERS.iter().position(|n| *n == number);
+    WABAS[place.expect("it is one of ours") / 2]
+}
 
 /// Somebody the business talks with, by the ids Meta may name them with.
 #[derive(Clone)]
@@ -31,6 +43,7 @@ pub struct Event {
     pub name: String,
     pub kind: Kind,
     pub number: String,
+    pub waba: &'static str,
     /// Ids that name one party in it.
     pub ids: Vec<String>,
     /// What it says about a message of ours.
@@ -63,7 +76,7 @@ pub struct Meta {
 }
 
 impl Meta {
-    pub fn new(luck: &mut Luck, customers: usize) -> Meta {
+    pub fn new(luck: &mut Luck, customers: usize, numbers: usize) -> Meta {
         let customers = (0..customers)
             .map(|n| {
                 // Every other one is from São Paulo, where numbers have two spellings.
@@ -72,7 +85,7 @@ impl Meta {
                     _ => Some(format!("55119{n:04}0000", n = 7_000 + n)),
                 };
                 let bsuid = Some(format!("US.{}", 9_000 + n));
-                let number = *luck.pick(&NUMBERS);
+                let number = *luck.pick(&NUMBERS[..numbers]);
                 let (phone, bsuid, group) = match luck.below(6) {
                     0 => (phone, None, None),
                     1 => (None, bsuid, None),
@@ -101,10 +114,11 @@ impl Meta {
         let n = self.events.len();
         let event = match luck.chance(0.04) {
             true => Event {
+                waba: WABAS[0],
                 name: format!("news {n}"),
                 kind: Kind::Other,
                 number: String::new(),
-                ids: vec![format!("waba:{WABA}")],
+                ids: vec![format!("waba:{}", WABAS[0])],
                 status: None,
                 wamid: String::new(),
                 element: json!({"event": "APPROVED", "message_template_id": n}),
@@ -159,7 +173,7 @@ impl Meta {
         let text = sample::status(&Status {
             number: who.number,
             display: "15550109000",
-            waba: WABA,
+            waba: waba_of(who.number),
             wamid: &of.wamid,
             status: of.word,
             recipient,
@@ -178,6 +192,7 @@ impl Meta {
             name,
             kind: Kind::Status,
             number: who.number.into(),
+            waba: waba_of(who.number),
             ids: who.ids(phone, bsuid),
             status: Some(of),
             wamid: String::new(),
@@ -218,20 +233,24 @@ impl Meta {
     /// The notification's bytes, and its events in the order in which they
     /// stand in it. The same post gives the same bytes.
     pub fn body(&self, post: &Post) -> (String, Vec<usize>) {
-        let mut by_number: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        let mut by_number: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
         for index in &post.events {
-            let number = self.events[*index].number.as_str();
-            by_number.entry(number).or_default().push(*index);
+            let event = &self.events[*index];
+            let key = (event.waba, event.number.as_str());
+            by_number.entry(key).or_default().push(*index);
         }
-        let (mut changes, mut order) = (Vec::new(), Vec::new());
-        for (number, events) in by_number {
+        let mut entries: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+        let mut order = Vec::new();
+        for ((waba, number), events) in by_number {
+            let changes = entries.entry(waba).or_default();
             match number.is_empty() {
                 true => changes.extend(events.iter().map(|index| self.news(*index, &mut order))),
                 false => changes.push(self.change(number, &events, &mut order)),
             }
         }
-        let entry = json!({"id": WABA, "changes": changes});
-        let body = json!({"object": "whatsapp_business_account", "entry": [entry]});
+        let entry = |(waba, changes)| json!({"id": waba, "changes": changes});
+        let entries: Vec<Value> = entries.into_iter().map(entry).collect();
+        let body = json!({"object": "whatsapp_business_account", "entry": entries});
         (sample::wire_json(&body), order)
     }
 
@@ -355,7 +374,7 @@ impl Customer {
             "text",
             &Sample {
                 number: self.number,
-                waba: WABA,
+                waba: waba_of(self.number),
                 from,
                 user_id: bsuid.as_deref(),
                 text: &format!("message {n}"),
@@ -373,6 +392,7 @@ impl Customer {
             name: format!("message {wamid}"),
             kind: Kind::Message,
             number: self.number.into(),
+            waba: waba_of(self.number),
             ids: self.ids(phone, bsuid),
             status: None,
             wamid,

@@ -6,8 +6,7 @@ use super::book::{Check, ensure, read};
 use super::graph::Call;
 use super::meta::Post;
 use super::world::{Act, MINUTE, World};
-use wabridge::config::{Limits, Rates, Secret, Tokens};
-use wabridge::gateway::halts::covers;
+use wabridge::config::{Limits, Rates};
 use wabridge::gateway::operator::{self, Replayed};
 use wabridge::gateway::{Delivery, Gateway, Outcome, Work};
 use wabridge::policy::pacing::Rate;
@@ -21,6 +20,10 @@ use wabridge::wire::notification;
 const DAY: i64 = 24 * 60 * MINUTE;
 /// Longer than a number's pace and a full disk keep a job that is due waiting.
 const OVERSLEPT_MS: i64 = 3_000;
+/// The longest that anything waits: as long as Graph or an app may ask for.
+const WAIT_MAX_MS: i64 = 60 * MINUTE;
+/// The longest between two probes of a halt, the lost ones included.
+const PROBED_FOR_MS: i64 = 17 * MINUTE;
 
 /// What became of a step.
 pub struct Stepped<T> {
@@ -33,31 +36,18 @@ pub struct Stepped<T> {
 impl World {
     pub fn start(&mut self) -> Check {
         self.life += 1;
-        let new_token = self.token != self.token_started;
-        let limits = Limits {
-            rates: Rates::all(Rate::per_second(self.plan.per_second)),
-            on_unknown: self.plan.on_unknown,
-            // Age ends nothing here: what is given up must have another reason.
-            delivery_age_max_ms: 10 * DAY,
-            send_age_max_ms: 10 * DAY,
-            media_kinds: Kinds::parse("all").expect("it is a word"),
-            ..Limits::default()
-        };
-        let tokens = Tokens {
-            common: Some(Secret::new(format!("token {}", self.token))),
-            ..Tokens::default()
-        };
-        let (wants, now) = (self.plan.wants, self.now);
+        let (limits, tokens) = (self.limits(), self.tokens.clone());
+        let (wants, now, clock) = (self.plan.wants, self.now, self.clock());
         let started = self.step(|_, tx| {
-            let gateway = Gateway::open(tx, limits, wants, &tokens)?;
-            let recovered = gateway.recover(tx, now)?;
+            let gateway = Gateway::open(tx, limits, wants, &tokens.settings())?;
+            let recovered = gateway.recover(tx, clock)?;
             Ok((gateway, recovered))
         })?;
         if let Some((gateway, recovered)) = started.value {
             self.note(|| format!("start: {recovered:?}"));
-            self.book.recovered(recovered, new_token, now)?;
+            self.book.recovered(recovered, now)?;
             self.files.recovered(recovered.fetches)?;
-            self.token_started = self.token;
+            self.loaded = tokens;
             self.gateway = Some(gateway);
             self.wake_soon(QueueKind::Deliver, now);
             self.wake_soon(QueueKind::Send, now);
@@ -67,6 +57,31 @@ impl World {
         }
         self.die_if(started.dies);
         Ok(())
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            rates: Rates::all(Rate::per_second(self.plan.per_second)),
+            on_unknown: self.plan.on_unknown,
+            // Age ends nothing here: what is given up must have another reason.
+            delivery_age_max_ms: 10 * DAY,
+            send_age_max_ms: 10 * DAY,
+            media_kinds: Kinds::parse("all").expect("it is a word"),
+            ..Limits::default()
+        }
+    }
+
+    /// SIGHUP: the settings are read anew. Calls under way keep the old ones.
+    pub fn reload(&mut self) {
+        let Some(gateway) = &self.gateway else {
+            return;
+        };
+        let settings = self.tokens.settings();
+        let anew = gateway.with(self.limits(), self.plan.wants, &settings);
+        self.note(|| "the settings are read anew".into());
+        self.gateway = Some(anew);
+        self.loaded = self.tokens.clone();
+        self.wake_soon(QueueKind::Send, self.now);
     }
 
     pub fn die_if(&mut self, dies: bool) {
@@ -87,8 +102,8 @@ impl World {
         self.database = anew.with_recent_max(self.plan.recent);
         self.life += 1;
         self.wakes = [None; 3];
-        if !self.resting && self.luck.chance(self.plan.faults.new_token) {
-            self.token += 1;
+        if !self.resting && self.luck.chance(self.plan.faults.reloads) {
+            self.tokens.change(&mut self.luck);
         }
         let down = match self.luck.chance(0.3) {
             true => self.luck.between(MINUTE, 10 * MINUTE),
@@ -128,16 +143,27 @@ impl World {
         }
     }
 
+    /// An operator's step, made beside the process, whether or not that runs.
+    pub fn step_beside<T>(
+        &mut self,
+        run: impl FnOnce(&Tx<'_>) -> wabridge::store::Result<T>,
+    ) -> Check<Stepped<T>> {
+        std::mem::swap(&mut self.database, &mut self.operator);
+        let stepped = self.step(|_, tx| run(tx));
+        std::mem::swap(&mut self.database, &mut self.operator);
+        stepped
+    }
+
     /// A notification comes in. Only a committed one is answered with 200.
     pub fn post(&mut self, post: Post) -> Check {
         let (body, order) = self.meta.body(&post);
         let mut answered = false;
         if self.gateway.is_some() {
             let events = notification::read(body.as_bytes()).map_err(|_| "not JSON")?;
-            let now = self.now;
+            let (now, clock) = (self.now, self.clock());
             let stepped = self.step(|gateway, tx| {
                 let gateway = gateway.expect("looked at above");
-                gateway.receive(tx, now, &events)
+                gateway.receive(tx, clock, &events)
             })?;
             if let Some(received) = stepped.value {
                 let names = order.iter().map(|i| self.meta.events[*i].name.as_str());
@@ -192,22 +218,25 @@ impl World {
             if room == 0 || self.gateway.is_none() {
                 return Ok(());
             }
-            let now = self.now;
+            let (now, clock) = (self.now, self.clock());
             let claimed = self.step(|gateway, tx| {
                 let gateway = gateway.expect("looked at above");
-                gateway.claim(tx, now, kind, room)
+                gateway.claim(tx, clock, kind, room)
             })?;
             let Some(found) = claimed.value else {
                 self.wake_soon(kind, now + 1_000);
                 self.die_if(claimed.dies);
                 return Ok(());
             };
+            if kind == QueueKind::Send {
+                self.book.halts.looked_at(&self.loaded);
+            }
             ensure(found.work.len() <= room, || "more work than room".into())?;
             for work in found.work {
                 self.begin(work, claimed.dies)?;
             }
             self.die_if(claimed.dies);
-            match found.next_due {
+            match found.next_due.map(|due| due - self.skew) {
                 None => return Ok(()),
                 Some(due) if due > now && self.gateway.is_some() => {
                     self.wake_soon(kind, due);
@@ -237,15 +266,18 @@ impl World {
             }
             Work::Fetch(fetching) => return self.begin_fetch(fetching, dead),
             Work::Send(sending) => {
-                let call = Call::new(sending, self.token_started, life);
+                let token = self.loaded.of(&sending.number);
+                let gateway = self.gateway.clone().expect("it has just claimed");
+                let call = Call::new(sending, token, gateway, life);
                 self.note(|| format!("send `{}` {:?}", call.name(), call.sending));
+                let start_at = call.sending.start_at - self.skew;
                 let book = &mut self.book;
                 read(
                     self.database
-                        .read(|tx| Ok(book.claimed_send(tx, &call, now))),
+                        .read(|tx| Ok(book.claimed_send(tx, &call, start_at, now))),
                 )??;
                 if !dead {
-                    let takes = call.sending.start_at - now + self.luck.between(5, 100);
+                    let takes = start_at - now + self.luck.between(5, 100);
                     self.at(takes, Act::GraphTakes(call));
                 }
             }
@@ -254,10 +286,10 @@ impl World {
     }
 
     pub fn finish_delivery(&mut self, delivery: Delivery, outcome: Outcome) -> Check {
-        let (now, luck) = (self.now, self.luck.unit());
+        let (now, clock, luck) = (self.now, self.clock(), self.luck.unit());
         let finished = self.step(|gateway, tx| {
             let gateway = gateway.expect("its life is not over");
-            gateway.finish_delivery(tx, now, delivery.job, delivery.attempt, &outcome, luck)
+            gateway.finish_delivery(tx, clock, delivery.job, delivery.attempt, &outcome, luck)
         })?;
         if finished.value.is_none() && !finished.dies {
             let life = self.life;
@@ -282,11 +314,11 @@ impl World {
     }
 
     pub fn finish_sending(&mut self, call: Call, verdict: Verdict) -> Check {
-        let (now, luck) = (self.now, self.luck.unit());
+        let (now, clock, luck) = (self.now, self.clock(), self.luck.unit());
         let (job, attempt) = (call.sending.job, call.sending.attempt);
-        let finished = self.step(|gateway, tx| {
-            let gateway = gateway.expect("its life is not over");
-            gateway.finish_sending(tx, now, job, attempt, &verdict, luck)
+        let finished = self.step(|_, tx| {
+            let gateway = &call.gateway;
+            gateway.finish_sending(tx, clock, job, attempt, &verdict, luck)
         })?;
         let Some(sent) = finished.value else {
             match finished.dies {
@@ -306,17 +338,14 @@ impl World {
 
     /// An operator does, whether or not the service runs.
     pub fn replay_a_dead_letter(&mut self) -> Check {
-        let now = self.now;
-        std::mem::swap(&mut self.database, &mut self.operator);
-        let replayed = self.step(|_, tx| {
+        let (now, clock) = (self.now, self.clock());
+        let replayed = self.step_beside(|tx| {
             let Some(&event) = operator::dead_letters(tx, 1)?.first() else {
                 return Ok(None);
             };
-            ensure_again(operator::replay(tx, now, event)?)?;
+            ensure_again(operator::replay(tx, clock, event)?)?;
             tx.event(event)
-        });
-        std::mem::swap(&mut self.database, &mut self.operator);
-        let replayed = replayed?;
+        })?;
         if let Some(event) = replayed.value.flatten() {
             self.note(|| format!("replay event {}", event.id));
             self.book.replayed(&event.body);
@@ -333,13 +362,17 @@ impl World {
         if self.gateway.is_none() {
             return Ok(());
         }
-        let halts = read(self.database.read(|tx| tx.halts()))?;
+        let clock = self.clock();
         for queue in read(self.database.read(|tx| tx.queues()))? {
             let kind = queue.kind;
-            let halted = halts.iter().any(|halt| covers(halt, &queue));
-            let closed = queue.breaker.closed_until_ms > self.now
-                || queue.throttle.paused_until(self.now).is_some();
-            if closed || queue.breaker.probing() || halted || self.room(kind) == 0 {
+            // By the book, not by what is stored: nobody stands still without reason.
+            let halted = kind == QueueKind::Send
+                && self
+                    .book
+                    .is_halted(&queue.name, queue.waba.as_deref(), &self.loaded);
+            let closed = queue.breaker.closed_until_ms > clock
+                || queue.throttle.paused_until(clock).is_some();
+            if closed || queue.breaker.probing() || self.room(kind) == 0 {
                 continue;
             }
             let held = read(self.database.read(|tx| tx.running(queue.id)))?;
@@ -347,10 +380,20 @@ impl World {
                 continue;
             }
             let due = read(self.database.read(|tx| tx.next_due(queue.id)))?;
+            let looked = self.now >= self.clock_set_at + OVERSLEPT_MS;
+            let far = due.is_some_and(|due| looked && due - clock > WAIT_MAX_MS);
+            ensure(!far, || {
+                format!("a job of {} ({kind:?}) waits for hours", queue.name)
+            })?;
             // After a refusal for pace a number is slow for a while.
-            let slow = self.now < queue.throttle.until_ms + MINUTE;
+            let slow = clock < queue.throttle.until_ms + MINUTE;
+            let patience = match (halted, slow) {
+                (true, _) => PROBED_FOR_MS,
+                (_, true) => MINUTE,
+                (..) => OVERSLEPT_MS,
+            };
             let awake = |due: i64| {
-                let latest = due.max(self.now) + if slow { MINUTE } else { OVERSLEPT_MS };
+                let latest = due.max(clock) - self.skew + patience;
                 self.wakes[kind as usize].is_some_and(|wake| wake <= latest)
             };
             ensure(due.is_none_or(awake), || {

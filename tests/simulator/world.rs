@@ -9,16 +9,21 @@ use super::graph::{Call, Graph};
 use super::luck::{Faults, Luck, Plan};
 use super::meta::{Meta, Post, StatusOf};
 use super::rest;
+use super::tokens::Tokens;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use wabridge::config::Limits;
 use wabridge::gateway::{Delivery, Fetching, Gateway, Outcome};
 use wabridge::policy::fetch::Fetch;
+use wabridge::policy::ladder::SendState;
 use wabridge::policy::verdict::Verdict;
 use wabridge::store::Database;
 use wabridge::store::rows::QueueKind;
 
 pub const MINUTE: i64 = 60_000;
+const HOUR: i64 = 60 * MINUTE;
+/// A clock is set by this much at least: smaller steps are waited out.
+const CLOCK_SET_MIN: i64 = 2 * HOUR;
 const START: i64 = 1_790_000_000_000;
 /// Rest is reached within this long after the last fault, whatever came before:
 /// the longest waits are a pair's 17 minutes and a halt's 15, and a lane can
@@ -135,9 +140,13 @@ pub struct World {
     pub gateway: Option<Gateway>,
     /// Counts the process's lives: what belongs to an earlier one is lost.
     pub life: u32,
-    /// Counts the tokens; a new one is given at a restart.
-    pub token: u32,
-    pub token_started: u32,
+    /// How far the service's clock is from the true time, which `now` is.
+    pub skew: i64,
+    pub clock_set_at: i64,
+    /// The tokens in the settings.
+    pub tokens: Tokens,
+    /// Those the process has read.
+    pub loaded: Tokens,
     pub wakes: [Option<i64>; 3],
     pub meta: Meta,
     app: App,
@@ -154,6 +163,7 @@ impl World {
     pub fn new(seed: u64, aloud: bool) -> World {
         let mut luck = Luck::new(seed);
         let plan = Plan::draw(&mut luck);
+        let tokens = Tokens::draw(&mut luck);
         let window_ms = Limits::default().reconcile_window_ms;
         let database = Database::in_memory().expect("memory needs no file");
         let operator = database.beside().expect("as above");
@@ -161,7 +171,9 @@ impl World {
             seed,
             aloud,
             now: START,
-            meta: Meta::new(&mut luck, plan.customers),
+            skew: 0,
+            clock_set_at: START,
+            meta: Meta::new(&mut luck, plan.customers, plan.numbers),
             luck,
             agenda: BTreeMap::new(),
             planned: 0,
@@ -170,8 +182,8 @@ impl World {
             operator: operator.with_recent_max(plan.recent),
             gateway: None,
             life: 0,
-            token: 1,
-            token_started: 0,
+            loaded: tokens.clone(),
+            tokens,
             wakes: [None; 3],
             app: App::default(),
             graph: Graph::default(),
@@ -306,13 +318,27 @@ impl World {
     fn minute(&mut self) -> Check {
         let (luck, faults, now) = (&mut self.luck, &self.plan.faults, self.now);
         self.app.minute(luck, faults, now);
-        self.graph.minute(luck, faults, self.token, now);
+        self.graph.troubles.minute(luck, faults, &self.tokens, now);
         self.files.minute(luck, faults, now);
         if luck.chance(faults.dies_between) {
             self.die("between two steps");
         }
-        if self.luck.chance(self.plan.faults.takes_back) {
-            self.take_a_message_back()?;
+        if self.luck.chance(self.plan.faults.reloads) {
+            self.tokens.change(&mut self.luck);
+            self.reload();
+        }
+        if self.luck.chance(self.plan.faults.clock_set) {
+            self.set_the_clock();
+        }
+        let faults = &self.plan.faults;
+        for (chance, to) in [
+            (faults.takes_back, SendState::Cancelled),
+            (faults.holds, SendState::Held),
+            (faults.retries, SendState::Queued),
+        ] {
+            if self.luck.chance(chance) {
+                self.somebody_steers(to)?;
+            }
         }
         match self.luck.chance(self.plan.faults.replays) {
             true => self.replay_a_dead_letter(),
@@ -320,16 +346,43 @@ impl World {
         }
     }
 
-    /// The last fault is over. A new token ends what a revoked one began.
+    /// The service's time, in which everything it stores is written.
+    pub fn clock(&self) -> i64 {
+        self.now + self.skew
+    }
+
+    /// Somebody sets the clock, hours forth or back. The service is not told: it
+    /// looks at the time again within a second.
+    fn set_the_clock(&mut self) {
+        let before = self.skew;
+        self.skew = self.luck.between(-12 * HOUR, 12 * HOUR) / 2;
+        if (self.skew - before).abs() < CLOCK_SET_MIN {
+            self.skew = before - CLOCK_SET_MIN;
+        }
+        self.clock_set_at = self.now;
+        let hours = (self.skew - before) as f64 / HOUR as f64;
+        self.note(|| format!("the clock is set by {hours:.1} hours"));
+        self.book.clock_was_set(self.skew > before);
+        self.files.clock_was_set();
+        for kind in [QueueKind::Deliver, QueueKind::Send, QueueKind::Fetch] {
+            self.wake_soon(kind, self.now + 1_000);
+        }
+    }
+
+    /// The last fault is over: what passes by itself has passed, and tokens that
+    /// are good no more are replaced, with SIGHUP or at a restart.
     fn rest(&mut self) {
         self.note(|| "no more faults".into());
         self.resting = true;
         self.app.mend();
-        self.graph.mend();
+        self.graph.troubles.mend();
         self.files.mend();
         self.plan.faults = Faults::default();
-        self.token += 1;
-        self.die("for a new token");
+        self.tokens.replace(self.graph.troubles.revoked());
+        match self.luck.chance(0.5) {
+            true => self.reload(),
+            false => self.die("for the last time"),
+        }
     }
 
     fn app_answers(&mut self, delivery: Delivery, life: u32) {
