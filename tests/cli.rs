@@ -109,7 +109,7 @@ fn misuse_is_2_and_says_what_is_off() {
         (&["serve", "now"], "now"),
         (&["serve", "--port", "1"], "--port"),
         (&["check", "--nonsense"], "--nonsense"),
-        (&["demo", "twice"], "twice"),
+        (&["demo", "--once", "bot"], "--once plays the demo's own"),
         (&["status", "--nonsense"], "--nonsense"),
         (&["status", "x"], "unexpected argument `x`"),
         (&["inbox"], "list, show or replay"),
