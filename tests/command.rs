@@ -231,6 +231,20 @@ fn each_exit_does_what_is_promised_and_says_why() {
 }
 
 #[test]
+fn where_exit_codes_are_not_kept_the_log_says_what_to_mend() {
+    let folder = Folder::new();
+    let setup = Setup::new(folder.path())
+        .set("HANDLER_COMMAND", "sh -c 'exit 0'")
+        .set("PATH", &std::env::var("PATH").unwrap());
+    // Not every shell lets that signal be ignored.
+    let script = r#"exec bash -c "trap '' CHLD; exec \"\$0\" serve" "$0""#;
+    let mut service = setup.serve_in_shell(script, std::process::Stdio::null());
+    service.take(&text_message(1, ANA, "hello"));
+    let line = service.wait_for_log("event not delivered");
+    assert!(line.contains("ignore SIGCHLD"), "{line}");
+}
+
+#[test]
 fn one_that_takes_too_long_is_ended_with_all_it_started() {
     let stage = Stage::new(
         r#"test $WABRIDGE_ATTEMPT -gt 1 && exit 0
