@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 use support::*;
 use wabridge::edge::standin::StandIn;
 use wabridge::wire::signature::{HubKeys, StandardKey};
@@ -237,7 +238,13 @@ fn some_answers_mean_again_later_and_the_lane_keeps_its_order() {
 
 #[test]
 fn retry_after_is_waited_for_while_other_lanes_go_on() {
-    let limited: AppAnswer = (429, String::new(), vec![("Retry-After", "3".into())]);
+    check_retry_after(|| "3".into());
+    // The seconds of a date are whole: it is up to one less than it says.
+    check_retry_after(|| httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(4)));
+}
+
+fn check_retry_after(header: fn() -> String) {
+    let limited = move || -> AppAnswer { (429, String::new(), vec![("Retry-After", header())]) };
     let times = Arc::new(Mutex::new(Vec::new()));
     let (clock, first) = (Arc::clone(&times), AtomicBool::new(true));
     let app = App::start(move |request| {
@@ -245,7 +252,7 @@ fn retry_after_is_waited_for_while_other_lanes_go_on() {
             clock.lock().unwrap().push(std::time::Instant::now());
         }
         match request.text() == "wait" && first.swap(false, Ordering::SeqCst) {
-            true => limited.clone(),
+            true => limited(),
             false => says(200, ""),
         }
     });

@@ -80,6 +80,10 @@ const RULES: &[Rule] = &[
                 "how long a caller waits, whatever the clock is set to",
             ),
             ("edge/standin", "plays Graph, which has a clock of its own"),
+            (
+                "wire/retry_after",
+                "a date in a header comes as a SystemTime; none is asked for",
+            ),
         ],
     },
     Rule {

@@ -5,9 +5,11 @@
 //! connection, for each read and write, and for the whole, and follows no
 //! redirect.
 
+use super::clock;
 use crate::config::{Config, Secret, Tokens};
 use crate::gateway::Sending;
 use crate::policy::verdict::{self, Answer, Verdict};
+use crate::wire::retry_after;
 use crate::wire::signature::HubKeys;
 use std::fmt;
 use std::io::{self, Read};
@@ -212,8 +214,7 @@ impl Graph {
                     .headers()
                     .get("Retry-After")
                     .and_then(|value| value.to_str().ok())
-                    .and_then(|text| text.trim().parse().ok())
-                    .map(Duration::from_secs);
+                    .and_then(|text| retry_after::read(text, clock::now_ms()));
                 let body = response
                     .body_mut()
                     .with_config()

@@ -16,6 +16,7 @@ use crate::policy::fetch::{self, Fetch, Stored};
 use crate::store::rows::QueueKind;
 use crate::store::{Committer, Result as StoreResult};
 use crate::wire::media::{Described, Digest, hosts, types};
+use crate::wire::retry_after;
 use folder::{Folder, Unwritten};
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -226,8 +227,7 @@ fn header<'a>(answered: &'a Answered, name: &str) -> Option<&'a str> {
 }
 
 fn retry_after(answered: &Answered) -> Option<Duration> {
-    let seconds = header(answered, "retry-after")?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    retry_after::read(header(answered, "retry-after")?, clock::now_ms())
 }
 
 /// A disk that is full or broken is everybody's trouble, and none of the file's.

@@ -4,6 +4,7 @@
 use super::answer::{ANSWER_BYTES_MAX, replies};
 use super::{Delivery, Handled, Handler, Outcome, Wants};
 use crate::config::Forward;
+use crate::wire::retry_after;
 use crate::wire::signature::{HubKeys, StandardKey};
 use std::time::Duration;
 use ureq::{Agent, Error};
@@ -68,7 +69,9 @@ impl ForwardHandler {
             let retry_after = response
                 .headers()
                 .get("Retry-After")
-                .and_then(|value| value.to_str().ok());
+                .and_then(|value| value.to_str().ok())
+                // Counted from before the call: rather a moment late.
+                .and_then(|text| retry_after::read(text, delivery.started_at));
             return Ok(refused(status, retry_after));
         }
         let limited = response
@@ -100,10 +103,7 @@ impl Handler for ForwardHandler {
 }
 
 /// What a status other than 2xx means for the event.
-fn refused(status: u16, retry_after: Option<&str>) -> Outcome {
-    let wait = retry_after
-        .and_then(|text| text.trim().parse().ok())
-        .map(|seconds: u64| Duration::from_secs(seconds.min(RETRY_AFTER_MAX_S)));
+fn refused(status: u16, wait: Option<Duration>) -> Outcome {
     match status {
         300..400 => Outcome::Retry {
             reason: format!("the app redirects ({status}): set FORWARD_URL to the final address")
@@ -127,9 +127,6 @@ fn refused(status: u16, retry_after: Option<&str>) -> Outcome {
     }
 }
 
-/// Longer waits are cut: the lane stands still meanwhile.
-const RETRY_AFTER_MAX_S: u64 = 3_600;
-
 /// What went wrong with a call, without what was in it.
 fn in_words(error: &Error) -> String {
     match error {
@@ -147,7 +144,7 @@ mod tests {
 
     #[test]
     fn statuses_mean_again_or_never() {
-        let kind = |status| match refused(status, Some("7")) {
+        let kind = |status| match refused(status, Some(Duration::from_secs(7))) {
             Outcome::Retry { wait, down, .. } => {
                 assert_eq!(wait, Some(Duration::from_secs(7)));
                 if down { "again, app down" } else { "again" }

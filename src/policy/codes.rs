@@ -291,7 +291,7 @@ mod tests {
     fn waits_stay_below_the_bound_of_a_header() {
         for (code, means, _) in TABLE {
             if let Retry(_, secs) | Unknown(_, _, secs) = means {
-                let max = super::super::verdict::RETRY_AFTER_MAX.as_secs();
+                let max = crate::wire::retry_after::MAX.as_secs();
                 assert!(*secs <= max, "{code} waits {secs} s");
             }
         }

@@ -6,6 +6,7 @@ use super::retry::Backoff;
 use super::verdict::{self, Answer, Verdict, Why};
 use crate::wire::media::{Described, Digest};
 use crate::wire::raw;
+use crate::wire::retry_after;
 use std::time::Duration;
 
 /// Meta keeps a received file for 7 days (Meta: media reference).
@@ -158,7 +159,7 @@ pub fn looked_up(
 pub fn downloads(status: u16, retry_after: Option<Duration>) -> Result<(), Fetch> {
     let later = |reason: &str, down| Fetch::Later {
         reason: format!("{reason} (HTTP {status})"),
-        wait: retry_after.map(|wait| wait.min(verdict::RETRY_AFTER_MAX)),
+        wait: retry_after.map(|wait| wait.min(retry_after::MAX)),
         down,
     };
     Err(match status {

@@ -5,7 +5,7 @@
 
 use super::pacing::Rate;
 use super::retry::Backoff;
-use super::verdict::RETRY_AFTER_MAX;
+use crate::wire::retry_after;
 
 /// A number that is over its throughput (130429) pauses for about a second,
 /// however often it happens: the halved pace is what helps.
@@ -58,7 +58,7 @@ impl Throttle {
 
     /// After a refusal. `asked_ms` is the least wait that Graph asks for.
     pub fn refused(self, now_ms: i64, limit: Limit, asked_ms: i64, luck: f64) -> Throttle {
-        let asked_until = now_ms + asked_ms.min(RETRY_AFTER_MAX.as_millis() as i64);
+        let asked_until = now_ms + asked_ms.min(retry_after::MAX.as_millis() as i64);
         // Calls that began before the pause come back with the same answer:
         // they tell nothing new.
         if let Some(until_ms) = self.paused_until(now_ms) {
@@ -94,7 +94,7 @@ impl Throttle {
     /// Until when nothing is sent; `None` when it may be.
     pub fn paused_until(self, now_ms: i64) -> Option<i64> {
         // No pause is longer: the clock was set back.
-        let believed = now_ms + RETRY_AFTER_MAX.as_millis() as i64;
+        let believed = now_ms + retry_after::MAX.as_millis() as i64;
         (now_ms < self.until_ms && self.until_ms <= believed).then_some(self.until_ms)
     }
 

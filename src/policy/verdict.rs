@@ -17,10 +17,7 @@ use serde_json::Value;
 
 pub use super::codes::explain;
 use super::codes::{self, Means, SOME_TRIES};
-
-/// The longest `Retry-After` that is believed. Graph counts its calls in windows of one rolling
-/// hour, so a longer wait is a mistake, and must not park the queue for a year.
-pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(60 * 60);
+use crate::wire::retry_after;
 
 /// How much of Graph's own text is kept, in characters: enough for a sentence or two on the console.
 pub const DETAILS_CHARS_MAX: usize = 300;
@@ -159,7 +156,7 @@ pub fn read(answer: &Answer<'_>) -> Verdict {
             status,
             retry_after,
             body,
-        } => read_http(*status, retry_after.map(|w| w.min(RETRY_AFTER_MAX)), body),
+        } => read_http(*status, retry_after.map(|w| w.min(retry_after::MAX)), body),
         Answer::NotSent { reason } => Verdict::Retry {
             scope: Scope::Graph,
             wait: None,

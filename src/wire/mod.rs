@@ -11,6 +11,7 @@
 //! * [`validate`]: what can be known to be wrong with a message before it is sent
 //! * [`phone`]: numbers that have two spellings
 //! * [`relay`]: what of a call and its answer is passed on
+//! * [`retry_after`]: how long the other side of a call asks us to wait
 //! * [`signature`]: `X-Hub-Signature-256` and Standard Webhooks
 //! * [`sample`]: notifications as Meta would send them, for trying and testing
 
@@ -23,6 +24,7 @@ pub mod outgoing;
 pub mod phone;
 pub mod raw;
 pub mod relay;
+pub mod retry_after;
 pub mod sample;
 pub mod signature;
 pub mod status;
