@@ -20,6 +20,12 @@ pub fn sleep_until(ms: i64, most: Duration) {
     std::thread::sleep(Duration::from_millis(wait_ms).min(most));
 }
 
+/// Sleeps until a time of [`monotonic_us`], but never longer than `most`.
+pub fn sleep_until_us(us: i64, most: Duration) {
+    let wait_us = u64::try_from(us.saturating_sub(monotonic_us())).unwrap_or(0);
+    std::thread::sleep(Duration::from_micros(wait_us).min(most));
+}
+
 /// Microseconds of the clock that nobody sets (`CLOCK_MONOTONIC`), as systemd
 /// counts them.
 pub fn monotonic_us() -> i64 {

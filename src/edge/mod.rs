@@ -8,12 +8,14 @@
 //! * [`serve`]: the service: threads, signals, drain
 //! * [`live`]: the settings in force, exchanged as one whole
 //! * [`dispatch`]: jobs from the queue to worker threads and back
+//! * [`gate`]: calls that come late do not come at once
 //! * [`waiting`]: callers who wait for Graph's answer
 //! * [`clock`], [`log`], [`systemd`]: time, log lines, the service manager
 //! * [`standin`]: a stand-in for Graph, for the demo and for tests
 
 pub mod clock;
 pub mod dispatch;
+pub mod gate;
 pub mod graph;
 pub mod http;
 pub mod live;

@@ -2,6 +2,7 @@
 //! stops in order.
 
 use super::dispatch::{Job, Pool};
+use super::gate::Gate;
 use super::graph::{Called, Graph, RootsError};
 use super::http::graph_api::{self, GraphApi};
 use super::http::relay::{RELAYS, Relay};
@@ -17,7 +18,6 @@ use super::{clock, systemd};
 use crate::config::{self, Config, Listen};
 use crate::gateway::{Claimed, Gateway, Outcome, Received, Sent, Work};
 use crate::handler::{self, Handler};
-use crate::policy::pacing;
 use crate::policy::verdict::{Answer, Verdict};
 use crate::store::rows::QueueKind;
 use crate::store::{Access, Committer, Database, Result as StoreResult, StoreError};
@@ -38,9 +38,6 @@ const DRAIN: Duration = Duration::from_secs(3);
 
 /// How long handlers that are told to end may take to do so.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-
-/// No send is handed out longer before its time.
-const BOOKED_AHEAD: Duration = Duration::from_millis(pacing::LEAD_MS as u64);
 
 /// How often the watchdog makes a request, unless systemd wants it oftener.
 const PROBE_EVERY: Duration = Duration::from_secs(5);
@@ -192,6 +189,7 @@ impl Running {
         let room = WaitingRoom::start().map_err(StartError::Threads)?;
         let send = Arc::new(Sends {
             live: live.clone(),
+            gate: Gate::default(),
             committer: committer.clone(),
             room: room.clone(),
             lines: Default::default(),
@@ -557,6 +555,7 @@ impl Deliver {
 /// Sends through Graph.
 struct Sends {
     live: Live,
+    gate: Gate,
     committer: Committer,
     room: WaitingRoom,
     /// One for each kind of verdict that is told, and one for repeats.
@@ -572,7 +571,9 @@ impl Job for Sends {
         let Work::Send(sending) = work else {
             unreachable!("the send queues hold sends");
         };
-        clock::sleep_until(sending.start_at, BOOKED_AHEAD);
+        let live = self.live.now();
+        let rate = live.config.limits.rates.of(&sending.number);
+        self.gate.pass(&sending, rate);
         self.tell_resent(&sending);
         let live = self.live.now();
         let called = catch_unwind(AssertUnwindSafe(|| live.graph.send(&sending)));
