@@ -169,6 +169,8 @@ ALTER TABLE queue ADD COLUMN replies_in_a_row INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE conversation ADD COLUMN wrote_at INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE conversation ADD COLUMN answered_at INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE job ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+UPDATE job SET priority = 1
+  WHERE state < 2 AND outbox IN (SELECT id FROM outbox WHERE type = 'template');
 DROP INDEX job_running;
 CREATE INDEX job_running ON job(queue) WHERE state = 1;
 DROP INDEX job_due;
@@ -694,6 +696,46 @@ mod tests {
             [Some(0), Some(7), None],
             "joined ones wrote before; a status and a history are no message to us"
         );
+    }
+
+    #[test]
+    fn jobs_of_version_1_are_claimed_by_their_priority() {
+        let path = version_1(
+            "version-1-jobs.db",
+            "INSERT INTO queue(id, kind, name) VALUES(1, 0, 'bot'), (2, 1, '106540300000001');
+             INSERT INTO outbox(id, number, conversation, recipient, type, body, state,
+                                created_at, changed_at)
+               VALUES(1, '106540300000001', 3, 'a', 'text', '{}', 'queued', 1, 1),
+                     (2, '106540300000001', 4, 'b', 'template', '{}', 'queued', 1, 1),
+                     (3, '106540300000001', 4, 'b', 'text', '{}', 'queued', 1, 1),
+                     (4, '106540300000001', 5, 'c', 'template', '{}', 'unknown', 1, 1),
+                     (5, '106540300000001', 6, 'd', 'text', '{}', 'sending', 1, 1);
+             INSERT INTO job(id, queue, lane, event, outbox, state, due, attempts)
+               VALUES(1, 1, 3, 9, NULL, 0, 10, 0),
+                     (2, 2, 3, NULL, 1, 0, 10, 0),
+                     (3, 2, 4, NULL, 2, 0, 11, 0),
+                     (4, 2, 4, NULL, 3, 0, NULL, 0),
+                     (5, 2, 5, NULL, 4, 0, 90, 1),
+                     (6, 2, 6, NULL, 5, 1, NULL, 1);",
+        );
+        let mut database = Database::open(&path, Access::Serve).unwrap();
+        let due = |database: &Database, queue, priority, now| -> Vec<i64> {
+            let jobs = database.tx().due_jobs(queue, priority, now, 9).unwrap();
+            jobs.into_iter().map(|job| job.id).collect()
+        };
+        assert_eq!(due(&database, 1, Priority::Reply, 50), [1]);
+        assert_eq!(due(&database, 2, Priority::Reply, 50), [2]);
+        assert_eq!(due(&database, 2, Priority::Bulk, 50), [3]);
+        assert_eq!(due(&database, 2, Priority::Bulk, 90), [3, 5]);
+        assert_eq!(database.tx().running_jobs().unwrap().len(), 1);
+        // What comes after one in its lane has its own priority.
+        let end = |tx: &Tx<'_>| {
+            tx.start_job(3)?;
+            let job = tx.job(3)?.expect("it is above");
+            tx.end_job(&job, JobState::Done, None, 50)
+        };
+        database.commit(end).unwrap();
+        assert_eq!(due(&database, 2, Priority::Reply, 50), [2, 4]);
     }
 
     #[test]
