@@ -6,14 +6,14 @@
 use super::Gateway;
 use crate::policy::breaker::Breaker;
 use crate::policy::throttle::Throttle;
-use crate::policy::verdict::RETRY_AFTER_MAX;
 use crate::store::rows::*;
 use crate::store::{Result, Tx};
+use crate::wire::retry_after;
 
 impl Gateway {
     /// The longest wait that is ever written.
     pub(super) fn wait_max_ms(&self) -> i64 {
-        let asked = RETRY_AFTER_MAX.as_millis() as i64;
+        let asked = retry_after::MAX.as_millis() as i64;
         let limits = [
             self.limits.reconcile_window_ms,
             self.limits.probe_timeout_ms,
