@@ -204,4 +204,35 @@ mod tests {
             }
         }
     }
+
+    /// Asks a shell. Lines of random characters, most of them with a meaning for it.
+    #[test]
+    fn whatever_is_taken_means_the_same_in_a_shell() {
+        const SOME: [char; 20] = [
+            'a', 'b', 'é', '/', ' ', ' ', '\t', '\'', '\'', '"', '"', '=', '~', '#', '!', '{', '-',
+            '|', '$', '\n',
+        ];
+        let mut luck: u64 = 1;
+        let mut line = || -> String {
+            let mut draw = |below: usize| {
+                luck = luck.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (luck >> 33) as usize % below
+            };
+            (0..draw(12)).map(|_| SOME[draw(SOME.len())]).collect()
+        };
+        let mut script = String::new();
+        let mut expected = Vec::new();
+        for line in (0..4_000).map(|_| line()) {
+            if let Ok(words) = words(&line) {
+                script.push_str(&format!("set -- {line}\nprintf '%s\\0' $# \"$@\"\n"));
+                expected.extend([words.len().to_string()].into_iter().chain(words));
+            }
+        }
+        assert!(expected.len() > 1_000, "{}", expected.len());
+        let mut shell = std::process::Command::new("/bin/sh");
+        let output = shell.arg("-c").arg(&script).output().unwrap();
+        let found = String::from_utf8(output.stdout).unwrap();
+        let found: Vec<&str> = found.split_terminator('\0').collect();
+        assert_eq!(found, expected);
+    }
 }
