@@ -17,6 +17,7 @@
 //! * [`tokens`], [`halts`]: which number sends with what, and what stands still
 //! * [`files`]: customers' files, and their book
 //! * [`book`], [`entries`], [`lanes`]: what must have happened, written down independently of the store
+//! * [`turns`]: replies before bulk
 //! * [`rest`]: what must be true in the end
 //!
 //! # What must hold
@@ -75,6 +76,8 @@ mod process;
 mod rest;
 #[path = "simulator/tokens.rs"]
 mod tokens;
+#[path = "simulator/turns.rs"]
+mod turns;
 #[path = "simulator/world.rs"]
 mod world;
 

@@ -232,6 +232,9 @@ impl Gateway {
                         let bulk_waits = !waiting.bulk.is_empty();
                         pace.replies = priority::after(pace.replies, priority, bulk_waits);
                     }
+                    // It gave way, and there may be others of its kind: they
+                    // must not miss a turn for it.
+                    Started::NotNow if waiting.none(priority) => break,
                     Started::NotNow => {}
                     Started::BookedUp(until) => {
                         booked_up = Some(until);
@@ -506,6 +509,13 @@ impl Waiting {
                 QueueKind::Send => due(Priority::Bulk)?.into(),
             },
         })
+    }
+
+    fn none(&self, of: Priority) -> bool {
+        match of {
+            Priority::Reply => self.replies.is_empty(),
+            Priority::Bulk => self.bulk.is_empty(),
+        }
     }
 
     fn is_empty(&self) -> bool {

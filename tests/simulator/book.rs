@@ -3,7 +3,7 @@
 //! made; what can only be judged in the end is in [`super::rest`].
 
 use super::callers::Request;
-use super::entries::{Arrived, Number, Reply};
+use super::entries::{Arrived, Breadth, Number, Reply, reasons_to_stand};
 use super::graph::Call;
 use super::halts::{Caller, Halts};
 use super::lanes::Lanes;
@@ -42,6 +42,8 @@ pub struct Book {
     lanes: Lanes,
     numbers: BTreeMap<String, Number>,
     pub halts: Halts,
+    /// Something concerned all numbers.
+    all_may_stand_until: i64,
     /// By Meta's index of the event; `None` until it is stored.
     pub arrived: Vec<Option<Arrived>>,
     /// The events in order of arrival.
@@ -65,6 +67,7 @@ impl Book {
             lanes: Lanes::default(),
             numbers: BTreeMap::new(),
             halts: Halts::default(),
+            all_may_stand_until: 0,
             arrived: Vec::new(),
             arrivals: Vec::new(),
             by_name: HashMap::new(),
@@ -315,6 +318,8 @@ impl Book {
             .sending
             .remove(&call.sending.job)
             .expect("it was claimed");
+        let all = reasons_to_stand(verdict, Breadth::All);
+        self.all_may_stand_until = self.all_may_stand_until.max(now + all);
         let reply = &mut self.replies[place];
         ensure(sent != Sent::Stale, || {
             format!("the answer for `{}` came to nothing", reply.name)
@@ -370,6 +375,15 @@ impl Book {
                 reply.name, reply.attempts
             )
         })
+    }
+
+    /// Until when a number may stand still at most, by what was heard.
+    pub fn may_stand_until(&self, number: &str) -> i64 {
+        let own = self
+            .numbers
+            .get(number)
+            .map_or(0, |line| line.may_stand_until);
+        own.max(self.all_may_stand_until)
     }
 
     /// The process is up again; what was under way is over.

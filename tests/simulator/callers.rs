@@ -2,7 +2,7 @@
 //! hear what became of it, and an operator, who takes messages back, holds them and has them sent again.
 
 use super::book::{Check, read};
-use super::meta::Meta;
+use super::meta::{Meta, NUMBERS};
 use super::process::Stepped;
 use super::world::{Act, World};
 use serde_json::json;
@@ -19,6 +19,8 @@ pub struct Request {
     pub to: String,
     /// Another text under a key that was used: to be refused, and only then.
     pub foreign: bool,
+    /// A template, to somebody who does not wait.
+    pub bulk: bool,
 }
 
 impl Request {
@@ -29,7 +31,19 @@ impl Request {
             number,
             to,
             foreign: false,
+            bulk: false,
         })
+    }
+
+    /// One of many to people who never wrote.
+    fn of_campaign(n: usize) -> Request {
+        Request {
+            name: format!("campaign {n}"),
+            number: NUMBERS[0],
+            to: format!("1555090{n:04}"),
+            foreign: false,
+            bulk: true,
+        }
     }
 
     fn post(&self) -> Post {
@@ -41,8 +55,11 @@ impl Request {
             true => format!("{} altered", self.name),
             false => self.name.clone(),
         };
-        let mut body =
-            json!({"messaging_product": "whatsapp", "type": "text", "text": {"body": text}});
+        let mut body = match self.bulk {
+            true => json!({"type": "template", "template": {"name": text}}),
+            false => json!({"type": "text", "text": {"body": text}}),
+        };
+        body["messaging_product"] = json!("whatsapp");
         body[to] = json!(self.to);
         Post {
             number: self.number.to_owned(),
@@ -60,6 +77,14 @@ impl World {
         self.posts += 1;
         if let Some(request) = Request::new(&self.meta, &mut self.luck, self.posts) {
             self.at(0, Act::Ask(request));
+        }
+    }
+
+    /// Somebody writes to many at once.
+    pub fn campaign(&mut self) {
+        for n in 0..self.plan.campaign {
+            let soon = self.luck.between(0, 3_000);
+            self.at(soon, Act::Ask(Request::of_campaign(n)));
         }
     }
 

@@ -70,6 +70,30 @@ pub struct Number {
     pace: VecDeque<i64>,
     /// Graph asked for a pause.
     pub paused_until: i64,
+    /// It has reason to stand still for so long at most.
+    pub may_stand_until: i64,
+}
+
+/// Whom an answer may make stand still.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Breadth {
+    Number,
+    All,
+}
+
+/// For how long an answer is reason enough to stand still. What concerns one
+/// message or one pair is none; failures in a row are, for half a minute.
+pub fn reasons_to_stand(verdict: &Verdict, breadth: Breadth) -> i64 {
+    let ms = |wait: &Option<std::time::Duration>| wait.map_or(0, |wait| wait.as_millis() as i64);
+    match (verdict, breadth) {
+        (Verdict::Retry { scope, wait, .. }, _) => match (scope, breadth) {
+            (Scope::Message | Scope::Pair, _) | (Scope::Number, Breadth::All) => 0,
+            (Scope::Number, Breadth::Number) => ms(wait).max(1_000),
+            _ => ms(wait).max(5 * 60_000),
+        },
+        (Verdict::Unknown { wait, .. }, Breadth::Number) => ms(wait).max(30_000),
+        _ => 0,
+    }
 }
 
 /// How far a message got; the test's own ladder.
@@ -273,6 +297,7 @@ impl Number {
             pace: VecDeque::new(),
             per_second: per_second as usize,
             paused_until: 0,
+            may_stand_until: 0,
         }
     }
 
@@ -293,6 +318,8 @@ impl Number {
     }
 
     pub fn heard(&mut self, verdict: &Verdict, now: i64) {
+        let stand = now + reasons_to_stand(verdict, Breadth::Number);
+        self.may_stand_until = self.may_stand_until.max(stand);
         match verdict {
             Verdict::Retry {
                 scope: Scope::Message | Scope::Pair | Scope::Graph,

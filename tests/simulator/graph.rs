@@ -42,11 +42,7 @@ impl Call {
 
     /// What tells this message from all others.
     pub fn name(&self) -> String {
-        let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
-        match self.is_mark() {
-            true => format!("read {}", text(&self.body["message_id"])),
-            false => text(&self.body["text"]["body"]),
-        }
+        name_of(&self.body)
     }
 
     /// Who makes it, its account as far as the service has heard of it.
@@ -66,6 +62,16 @@ impl Call {
     pub fn mark(&self) -> &str {
         let mark = self.body["biz_opaque_callback_data"].as_str();
         mark.unwrap_or_default()
+    }
+}
+
+/// The name of a message, by its body.
+pub fn name_of(body: &Value) -> String {
+    let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+    match (&body["status"], &body["type"]) {
+        (status, _) if status == "read" => format!("read {}", text(&body["message_id"])),
+        (_, type_) if type_ == "template" => text(&body["template"]["name"]),
+        _ => text(&body["text"]["body"]),
     }
 }
 

@@ -184,6 +184,8 @@ pub struct Plan {
     pub messages: usize,
     /// Messages posted through the API.
     pub posts: usize,
+    /// Templates to people who never wrote, all at once.
+    pub campaign: usize,
     /// Customers write, and faults happen, for this long.
     pub span_ms: i64,
     /// `RATE_PER_NUMBER`.
@@ -206,14 +208,28 @@ impl Plan {
     pub fn draw(luck: &mut Luck) -> Plan {
         // A few worlds have one customer who talks faster than a pair may.
         let chatty = luck.chance(0.1);
+        // In some many write while many are written to, and there is more to send than may be.
+        let campaign = !chatty && luck.chance(0.2);
         Plan {
             faults: Faults::draw(luck),
-            customers: if chatty { 1 } else { 2 + luck.below(5) },
+            customers: match (chatty, campaign) {
+                (true, _) => 1,
+                (_, true) => 15 + luck.below(10),
+                _ => 2 + luck.below(5),
+            },
             numbers: 1 + luck.below(NUMBERS.len()),
-            messages: if chatty { 60 } else { 15 + luck.below(35) },
+            messages: match chatty || campaign {
+                true => 60,
+                false => 15 + luck.below(35),
+            },
+            campaign: if campaign { 20 + luck.below(30) } else { 0 },
             posts: luck.below(20),
-            span_ms: luck.between(1, if chatty { 4 } else { 25 }) * 60_000,
-            per_second: *luck.pick(if chatty { &[10, 80] } else { &[1, 2, 10, 80] }),
+            span_ms: luck.between(1, if chatty || campaign { 4 } else { 25 }) * 60_000,
+            per_second: *luck.pick(match (chatty, campaign) {
+                (true, _) => &[10, 80],
+                (_, true) => &[1, 2],
+                _ => &[1, 2, 10, 80],
+            }),
             on_unknown: match luck.chance(0.15) {
                 true => OnUnknown::Hold,
                 false => OnUnknown::Resend,

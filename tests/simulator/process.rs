@@ -3,16 +3,16 @@
 
 use super::app::App;
 use super::book::{Check, ensure, read};
-use super::graph::Call;
+use super::graph::{self, Call};
 use super::meta::Post;
+use super::turns::Due;
 use super::world::{Act, MINUTE, World};
 use wabridge::config::{Limits, Rates};
 use wabridge::gateway::operator::{self, Replayed};
 use wabridge::gateway::{Delivery, Gateway, Outcome, Work};
 use wabridge::policy::pacing::Rate;
-use wabridge::policy::share;
 use wabridge::policy::verdict::Verdict;
-use wabridge::store::rows::QueueKind;
+use wabridge::store::rows::{Queue, QueueKind};
 use wabridge::store::{StoreError, Tx};
 use wabridge::wire::media::Kinds;
 use wabridge::wire::notification;
@@ -219,6 +219,7 @@ impl World {
                 return Ok(());
             }
             let (now, clock) = (self.now, self.clock());
+            let before = self.due_to_send()?;
             let claimed = self.step(|gateway, tx| {
                 let gateway = gateway.expect("looked at above");
                 gateway.claim(tx, clock, kind, room)
@@ -232,6 +233,7 @@ impl World {
                 self.book.halts.looked_at(&self.loaded);
             }
             ensure(found.work.len() <= room, || "more work than room".into())?;
+            self.each_in_its_turn(&before, &found.work)?;
             for work in found.work {
                 self.begin(work, claimed.dies)?;
             }
@@ -246,6 +248,34 @@ impl World {
             }
         }
         Err("claim finds no work and says that there is some".into())
+    }
+
+    /// What each sending number has that is due.
+    fn due_to_send(&self) -> Check<Vec<(Queue, Due)>> {
+        let now = self.clock();
+        read(self.database.read(|tx| {
+            let queues = tx.queues()?.into_iter();
+            let sends = queues.filter(|queue| queue.kind == QueueKind::Send);
+            sends
+                .map(|queue| Ok((queue.clone(), Due::read(tx, queue.id, now)?)))
+                .collect()
+        }))
+    }
+
+    fn each_in_its_turn(&mut self, before: &[(Queue, Due)], work: &[Work]) -> Check {
+        for ((queue, before), (_, after)) in before.iter().zip(&self.due_to_send()?) {
+            let of_number = work.iter().filter_map(|work| match work {
+                Work::Send(sending) if sending.number == queue.name => {
+                    let body = serde_json::from_str(&sending.body).expect("it is JSON");
+                    Some((sending.job, graph::name_of(&body)))
+                }
+                _ => None,
+            });
+            let went: Vec<_> = of_number.collect();
+            let turns = self.turns.entry(queue.id).or_default();
+            turns.went(before, after, &went)?;
+        }
+        Ok(())
     }
 
     /// An attempt is written; now it is made, unless the process just died.
@@ -357,33 +387,46 @@ impl World {
     }
 
     /// A job that is due while a worker is free is claimed, or its time is
-    /// known: nobody may wait for an alarm that was never set.
+    /// known: nobody may wait for an alarm that was never set. And a number
+    /// stands still only if something was heard that is reason enough.
     pub fn nobody_oversleeps(&self) -> Check {
         if self.gateway.is_none() {
             return Ok(());
         }
         let clock = self.clock();
-        for queue in read(self.database.read(|tx| tx.queues()))? {
-            let kind = queue.kind;
+        let queues = read(self.database.read(|tx| tx.queues()))?;
+        for queue in &queues {
+            let (kind, name) = (queue.kind, &queue.name);
             // By the book, not by what is stored: nobody stands still without reason.
             let halted = kind == QueueKind::Send
                 && self
                     .book
-                    .is_halted(&queue.name, queue.waba.as_deref(), &self.loaded);
-            let closed = queue.breaker.closed_until_ms > clock
-                || queue.throttle.paused_until(clock).is_some();
-            if closed || queue.breaker.probing() || self.room(kind) == 0 {
+                    .is_halted(name, queue.waba.as_deref(), &self.loaded);
+            let paused_until = queue.throttle.paused_until(clock).unwrap_or(clock);
+            let closed_until = paused_until.max(queue.breaker.closed_until_ms);
+            if closed_until > clock || queue.breaker.probing() {
+                let well = kind == QueueKind::Send && !queue.breaker.probing() && !halted;
+                let known = self.book.may_stand_until(name) + self.skew;
+                // What was written by another clock is no reason of Graph's.
+                ensure(!well || self.skew != 0 || closed_until <= known, || {
+                    format!("{name} stands still for nothing")
+                })?;
                 continue;
             }
+            let free = self.room(kind);
+            let alone = queues.iter().filter(|other| other.kind == kind).count() < 2;
             let held = read(self.database.read(|tx| tx.running(queue.id)))?;
-            if share::more(held, self.room(kind)) == 0 {
+            // It may go on when one of those under way ends, which is an alarm
+            // of its own: none is free, or it has its share, two for each that
+            // it leaves to others.
+            if free == 0 || (!alone && held >= 2 * free) {
                 continue;
             }
             let due = read(self.database.read(|tx| tx.next_due(queue.id)))?;
             let looked = self.now >= self.clock_set_at + OVERSLEPT_MS;
             let far = due.is_some_and(|due| looked && due - clock > WAIT_MAX_MS);
             ensure(!far, || {
-                format!("a job of {} ({kind:?}) waits for hours", queue.name)
+                format!("a job of {name} ({kind:?}) waits for hours")
             })?;
             // After a refusal for pace a number is slow for a while.
             let slow = clock < queue.throttle.until_ms + MINUTE;
@@ -397,10 +440,7 @@ impl World {
                 self.wakes[kind as usize].is_some_and(|wake| wake <= latest)
             };
             ensure(due.is_none_or(awake), || {
-                format!(
-                    "a job of {} ({kind:?}) is due and nobody will look for it",
-                    queue.name
-                )
+                format!("a job of {name} ({kind:?}) is due and nobody will look for it")
             })?;
         }
         Ok(())

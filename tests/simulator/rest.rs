@@ -2,6 +2,7 @@
 
 use super::book::{Book, Check, ensure, read};
 use super::entries::{Reply, rung};
+use super::graph;
 use super::meta::{Event, name_of};
 use std::collections::{BTreeMap, HashMap};
 use wabridge::config::OnUnknown;
@@ -84,11 +85,7 @@ fn outbox(tx: &Tx<'_>) -> Check<Vec<Message>> {
 fn each_reply_is_in_the_outbox_once_and_in_order(book: &Book, outbox: &[Message]) -> Check {
     let name = |message: &Message| {
         let body: serde_json::Value = serde_json::from_str(&message.body).unwrap_or_default();
-        let text = |v: &serde_json::Value| v.as_str().unwrap_or_default().to_owned();
-        match body["status"] == "read" {
-            true => format!("read {}", text(&body["message_id"])),
-            false => text(&body["text"]["body"]),
-        }
+        graph::name_of(&body)
     };
     let stored: Vec<String> = outbox.iter().map(name).collect();
     let expected: Vec<&str> = book.replies.iter().map(|r| r.name.as_str()).collect();

@@ -10,6 +10,7 @@ use super::luck::{Faults, Luck, Plan};
 use super::meta::{Meta, Post, StatusOf};
 use super::rest;
 use super::tokens::Tokens;
+use super::turns::Turns;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use wabridge::config::Limits;
@@ -18,7 +19,7 @@ use wabridge::policy::fetch::Fetch;
 use wabridge::policy::ladder::SendState;
 use wabridge::policy::verdict::Verdict;
 use wabridge::store::Database;
-use wabridge::store::rows::QueueKind;
+use wabridge::store::rows::{QueueId, QueueKind};
 
 pub const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -39,6 +40,8 @@ pub enum Act {
     Write,
     /// Somebody has a message for a customer.
     CallerPosts,
+    /// Somebody has one for many.
+    Campaign,
     Ask(Request),
     Notify,
     Post(Post),
@@ -153,6 +156,7 @@ pub struct World {
     graph: Graph,
     pub files: Files,
     pub book: Book,
+    pub turns: BTreeMap<QueueId, Turns>,
     /// Requests made to the API.
     pub posts: u64,
     pub tally: Tally,
@@ -189,6 +193,7 @@ impl World {
             graph: Graph::default(),
             files: Files::default(),
             book: Book::new(&plan, window_ms),
+            turns: BTreeMap::new(),
             posts: 0,
             plan,
             tally: Tally::default(),
@@ -227,6 +232,8 @@ impl World {
             let when = self.luck.between(0, span);
             self.at(when, Act::CallerPosts);
         }
+        let when = self.luck.between(0, span);
+        self.at(when, Act::Campaign);
         for minute in 1..=span / MINUTE {
             self.at(minute * MINUTE, Act::Minute);
         }
@@ -257,6 +264,7 @@ impl World {
         match act {
             Act::Write => self.customer_writes(),
             Act::CallerPosts => self.somebody_posts(),
+            Act::Campaign => self.campaign(),
             Act::Ask(request) => return self.ask(request),
             Act::Notify => {
                 for post in self.meta.posts(&mut self.luck, self.plan.batch) {
