@@ -309,51 +309,74 @@ fn a_file_without_rules_leaves_all_to_others() {
     }
 }
 
+/// What the example answers to an event at a moment; the text, or the types of several.
+fn check_example(event: &Event, first_contact: bool, at: &str, expected: &str) {
+    let rules = rules(EXAMPLE);
+    let facts = Facts {
+        first_contact,
+        ..Facts::default()
+    };
+    let at: jiff::Timestamp = at.parse().unwrap();
+    let answer = rules.answer(event, &facts, at.as_millisecond()).unwrap();
+    let replies = answer.replies.unwrap();
+    let replies = replies.iter().map(|json| {
+        let reply: Value = serde_json::from_str(json).unwrap();
+        let body = reply["text"]["body"].as_str();
+        let type_ = reply["type"].as_str().unwrap();
+        body.unwrap_or(type_).to_owned()
+    });
+    let replies = replies.collect::<Vec<_>>().join(", ");
+    assert_eq!(replies, expected, "{event:?} at {at}");
+}
+
+const OPEN: &str = "2026-11-23T12:00:00Z";
+const CLOSED: &str = "2026-11-23T20:00:00Z";
+
 #[test]
 fn the_example_answers_as_its_notes_say() {
-    let rules = rules(EXAMPLE);
-    for (text, expected) in [
+    let hours = "We are open Monday to Friday from 9 to 18, and on Saturday from 10 to 14.";
+    let hello = "Hello Robin Sample! Write \"menu\" to see what I can do.";
+    let closed = "We are closed just now, and answer as soon as we are back, Robin Sample. \
+                  Write \"menu\" to see what I can do meanwhile.";
+    let unknown = "Sorry, I did not understand \"asdf\". Write \"menu\" to see what I can do.";
+    let order = "Thank you, Robin Sample: order 4711 is on its way.";
+    let stop = "You get no more offers from us. Write \"start\" if you change your mind.";
+    for (text, first, at, expected) in [
+        ("Hi", false, OPEN, hello),
+        ("Hi", false, CLOSED, hello),
+        ("asdf", true, OPEN, hello),
+        ("asdf", false, OPEN, unknown),
+        ("asdf", false, CLOSED, closed),
+        ("asdf", false, "2026-12-25T12:00:00Z", closed),
+        ("asdf", false, "2026-12-24T11:00:00Z", unknown),
+        ("asdf", false, "2026-12-24T13:00:00Z", closed),
+        ("When do you open?", true, CLOSED, hours),
+        ("Your address?", false, OPEN, "location"),
+        ("Where is my order no. 4711?", false, CLOSED, order),
+        ("order #4711", false, OPEN, order),
+        ("STOP", true, CLOSED, stop),
         (
-            "Hi",
-            "Hello Robin Sample! Write \"menu\" to see what I can do.",
+            "start",
+            false,
+            OPEN,
+            "Welcome back: you get our offers again.",
         ),
-        (
-            "When do you open?",
-            "We are open Monday to Friday from 9 to 18, and on Saturday from 10 to 14.",
-        ),
-        (
-            "Where is my order no. 4711?",
-            "Thank you, Robin Sample: order 4711 is on its way.",
-        ),
-        (
-            "order #123456",
-            "Thank you, Robin Sample: order 123456 is on its way.",
-        ),
-        (
-            "asdf",
-            "Sorry, I did not understand \"asdf\". Write \"menu\" to see what I can do.",
-        ),
+        ("The menu, please", false, OPEN, "read, interactive"),
+        ("Thanks!", false, OPEN, "reaction, You are welcome!"),
     ] {
-        assert_eq!(body(&rules, &said(text)), expected, "{text}");
+        check_example(&said(text), first, at, expected);
     }
     let sticker = sample_event("sticker", &Sample::default());
-    assert_eq!(
-        body(&rules, &sticker),
-        "Sorry, I did not understand. Write \"menu\" to see what I can do."
-    );
-    let types = |event: &Event| -> Vec<Value> {
-        let replies = replies(&rules, event);
-        replies.iter().map(|reply| reply["type"].clone()).collect()
-    };
-    assert_eq!(types(&said("The menu, please")), ["read", "interactive"]);
-    assert_eq!(types(&said("Thanks!")), ["reaction", "text"]);
+    let unseen = "Sorry, I did not understand. Write \"menu\" to see what I can do.";
+    check_example(&sticker, false, OPEN, unseen);
     // Every button of the menu has its answer.
-    let menu = &replies(&rules, &said("menu"))[1];
-    for button in menu["interactive"]["action"]["buttons"].as_array().unwrap() {
+    let menu = &replies(&rules(EXAMPLE), &said("menu"))[1];
+    let buttons = menu["interactive"]["action"]["buttons"].as_array().unwrap();
+    assert_eq!(buttons.len(), 2);
+    for (button, expected) in buttons.iter().zip([hours, "location"]) {
         let tap = json!({"id": "m", "from": "1", "type": "interactive",
             "interactive": {"type": "button_reply", "button_reply": button["reply"]}});
-        let rule = answer(&rules, &message(&tap.to_string())).unwrap().rule;
-        assert!([3, 4].contains(&rule), "{button}: {rule}");
+        check_example(&message(&tap.to_string()), false, OPEN, expected);
     }
 }
 
