@@ -3,6 +3,7 @@
 
 mod support;
 
+use serde_json::Value;
 use support::*;
 
 const RULES: &str = r#"
@@ -176,4 +177,108 @@ fn what_cannot_be_tried_is_said() {
         1,
         &["cannot be read"],
     );
+}
+
+const ANA: &str = "15550107001";
+
+/// Rests, first contact and a wish, in a service that is killed in between.
+const STORY: &str = r#"
+[[rule]]
+text = "stop"
+marketing = "stop"
+reply = "stopped"
+
+[[rule]]
+text = "start"
+marketing = "start"
+reply = "started"
+
+[[rule]]
+first_contact = true
+reply = "welcome"
+
+[[rule]]
+text = "offer"
+reply = { type = "template", template = { name = "sale", language = { code = "en" } } }
+
+[[rule]]
+text = "order"
+reply = { type = "template", template = { name = "order_update", language = { code = "en" } } }
+
+[[rule]]
+name = "once"
+cooldown = "1h"
+reply = "once"
+
+[[rule]]
+reply = "often"
+"#;
+
+/// What became of the newest message: its text or template, its state, its code.
+fn newest(place: &Place) -> (String, String, Value) {
+    let rows = place.outbox();
+    let row = rows.last().expect("a message is queued");
+    let show = place
+        .setup
+        .json(&["outbox", "show", &row["id"].to_string(), "--json"]);
+    let body = &show[0]["body"];
+    let what = body["text"]["body"]
+        .as_str()
+        .or(body["template"]["name"].as_str());
+    (
+        what.unwrap_or_default().to_owned(),
+        row["state"].as_str().unwrap_or_default().to_owned(),
+        row["error"].clone(),
+    )
+}
+
+#[test]
+fn what_rules_remember_survives_the_end_of_the_process_and_a_reload() {
+    let standin = graph();
+    let url = standin.url();
+    let folder = Folder::new();
+    let rules = folder.path().join("rules.toml");
+    std::fs::write(&rules, STORY).unwrap();
+    let mut place = Place::new(&[
+        ("RULES_FILE", rules.to_str().unwrap()),
+        ("GRAPH_API_URL", &url),
+        ("WHATSAPP_TOKEN", TOKEN),
+        ("SERVICE_TEMPLATES", "order_update"),
+    ]);
+    let mut said = 0;
+    let mut says = |place: &Place, text: &str| {
+        said += 1;
+        place.service.take(&text_message(said, ANA, text));
+        wait_until("the answer is sent or refused", || {
+            let rows = place.outbox();
+            let open = |row: &Value| matches!(row["state"].as_str(), Some("queued" | "sending"));
+            rows.len() as u64 == said && !rows.iter().any(open)
+        });
+        newest(place)
+    };
+    let what = |answer: (String, String, Value)| answer.0;
+    assert_eq!(what(says(&place, "hello")), "welcome");
+    assert_eq!(what(says(&place, "hello")), "once");
+    assert_eq!(what(says(&place, "hello")), "often");
+    assert_eq!(what(says(&place, "STOP")), "stopped");
+    place.crash();
+    assert_eq!(what(says(&place, "hello")), "often", "it rests still");
+    let refused = says(&place, "offer");
+    assert_eq!(refused.1, "failed");
+    assert!(refused.2.to_string().contains("131050"), "{refused:?}");
+    let (template, state, _) = says(&place, "order");
+    assert_eq!(template, "order_update");
+    assert_ne!(state, "failed");
+
+    // Rules are moved and changed; what rests goes on resting, what was wished is kept.
+    let added = "[[rule]]\ntext = 'news'\nreply = 'none'\n";
+    let changed = STORY.replace("often", "anew");
+    std::fs::write(&rules, format!("{added}{changed}")).unwrap();
+    place.service.signal("HUP");
+    place.service.wait_for_log("settings and rules read anew");
+    assert_eq!(what(says(&place, "hello")), "anew");
+    assert_eq!(what(says(&place, "start")), "started");
+    let (template, state, _) = says(&place, "offer");
+    assert_eq!(template, "sale");
+    assert_ne!(state, "failed");
 }

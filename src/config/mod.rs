@@ -236,6 +236,8 @@ pub struct Limits {
     /// What goes out in the place of a message that the customer service window
     /// does not allow any more.
     pub window_template: Option<Substitute>,
+    /// Templates that are no marketing.
+    pub service_templates: Vec<String>,
     /// How long the next message of a conversation waits for a status of a file
     /// that went before it; `None`: not at all.
     pub media_order_wait_ms: Option<i64>,
@@ -340,6 +342,7 @@ pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
             send_age_max_ms: reader.seconds("SEND_MAX_AGE").as_millis() as i64,
             media_kinds,
             window_template: reader.window_template(),
+            service_templates: reader.service_templates(),
             media_order_wait_ms: reader
                 .yes_or_no("KEEP_MEDIA_ORDER")
                 .then_some(MEDIA_ORDER_WAIT_MS),
@@ -687,6 +690,22 @@ impl Reader<'_> {
             }
         };
         Some(Stale { after_ms, then })
+    }
+
+    fn service_templates(&mut self) -> Vec<String> {
+        let setting = self.value("SERVICE_TEMPLATES");
+        let names = setting.split(',').map(str::trim);
+        let names: Vec<String> = names
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect();
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if let Some(name) = names.iter().find(|name| !name.chars().all(plain)) {
+            self.problem(format!(
+                "SERVICE_TEMPLATES: `{name}` is no template's name: those have only small letters, digits and _; separate them by commas"
+            ));
+        }
+        names
     }
 
     fn window_template(&mut self) -> Option<Substitute> {

@@ -263,6 +263,14 @@ pub const SETTINGS: &[Setting] = &[
         ),
     ),
     under(
+        SENDING,
+        setting(
+            "SERVICE_TEMPLATES",
+            "",
+            "Names of templates that are no marketing, separated by commas: they also go to people who want none. Others are taken for marketing until Meta has priced one otherwise.",
+        ),
+    ),
+    under(
         API,
         secret(
             "API_KEY",

@@ -13,6 +13,7 @@
 //! * [`halts`]: what stands still until a person acts
 //! * [`post`]: a message handed over by a caller of the API
 //! * [`window`]: what may be sent to a person when
+//! * [`marketing`]: who wants none gets none
 //! * [`operator`]: looking, replaying
 //!
 //! What a crash between two steps means is decided in [`Gateway::recover`].
@@ -24,6 +25,7 @@ pub mod fetch;
 pub mod finish;
 pub mod halts;
 mod identity;
+pub mod marketing;
 pub mod operator;
 pub mod post;
 pub mod receive;

@@ -55,6 +55,7 @@ impl Gateway {
                 tx.set_wrote_at(conversation, said, now)?;
             }
             self.note_window(tx, now, conversation, event)?;
+            self.note_preference(tx, now, conversation, event)?;
             if let Some(facts) = &event.status {
                 received.to_send |= self.apply_status(tx, now, facts)?;
             }
@@ -91,6 +92,7 @@ impl Gateway {
         let Some(message) = message else {
             return Ok(false);
         };
+        self.learn_purpose(tx, &message, facts.purpose)?;
         // One that has an id and is not out failed, and an operator has it sent
         // again: what comes late about that try says nothing of the next one.
         let is_out = message.state.is_out();

@@ -9,6 +9,7 @@ mod fetches;
 mod halts;
 mod identity;
 mod joined;
+mod marketing;
 mod pace;
 mod sends;
 mod unknown;

@@ -72,8 +72,29 @@ impl Gateway {
         }
     }
 
-    /// How a message may go out in a conversation at `now`.
+    /// How a message may go out in a conversation at `now`: within its window, and
+    /// only if it is wanted.
     pub(super) fn admit(
+        &self,
+        tx: &Tx<'_>,
+        now: i64,
+        conversation: ConversationId,
+        type_: &str,
+        body: &str,
+    ) -> Result<Admission> {
+        let admission = self.within_window(tx, now, conversation, type_, body)?;
+        let template = match &admission {
+            Admission::AsItIs if type_ == "template" => body,
+            Admission::As(template) => template,
+            Admission::AsItIs | Admission::Refused(_) => return Ok(admission),
+        };
+        Ok(match self.unwanted(tx, conversation, template)? {
+            Some(fault) => Admission::Refused(fault),
+            None => admission,
+        })
+    }
+
+    fn within_window(
         &self,
         tx: &Tx<'_>,
         now: i64,

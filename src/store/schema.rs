@@ -151,6 +151,7 @@ CREATE INDEX job_dead ON job(id) WHERE state = 3;
 /// * `conversation.first_message`: the event with which its person first turned to
 ///   us; 0 when it is not known which. `marketing_stopped_at`: since when that
 ///   person wants no marketing.
+/// * `template`: whether a template is marketing, by how Meta priced one.
 /// * `rest`: rules that do not fire in a conversation until a time.
 /// * `seen`: a digest → its event, by which duplicates are found.
 /// * `lane`: the open jobs of each lane, in order.
@@ -269,6 +270,12 @@ UPDATE conversation SET first_message = first.event FROM
   WHERE first.conversation = conversation.id;
 UPDATE conversation SET first_message = 0
   WHERE id IN (SELECT merged_into FROM conversation WHERE merged_into IS NOT NULL);
+CREATE TABLE template(
+  number TEXT NOT NULL,
+  name TEXT NOT NULL,
+  marketing INTEGER NOT NULL,
+  PRIMARY KEY(number, name)
+) WITHOUT ROWID;
 CREATE TABLE rest(
   conversation INTEGER NOT NULL,
   rule TEXT NOT NULL,

@@ -10,7 +10,7 @@ use crate::policy::priority::{Priority, Waiting};
 use crate::policy::throttle::Throttle;
 use crate::policy::verdict::HaltScope;
 use crate::policy::window::Seen;
-use crate::wire::notification::{Incoming, Kind};
+use crate::wire::notification::{Incoming, Kind, Purpose};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use std::cell::RefCell;
 

@@ -12,11 +12,13 @@ use std::borrow::Cow;
 
 mod element;
 mod envelope;
+mod marketing;
 mod opening;
 mod people;
 #[cfg(test)]
 mod tests;
 
+pub use marketing::{Purpose, wants_marketing};
 pub use people::{is_bsuid, user_id};
 
 /// More elements than this in one body are not split: the whole notification
@@ -87,6 +89,8 @@ pub struct StatusFacts {
     pub error_code: Option<i64>,
     /// When the free entry point ends that the message was in, in Unix seconds.
     pub free_until: Option<i64>,
+    /// What the message is for, by the price Meta put on it.
+    pub purpose: Option<Purpose>,
 }
 
 /// A person did something that opens the customer service window.

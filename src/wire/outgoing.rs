@@ -233,6 +233,13 @@ pub fn own_opaque(body: &str) -> Option<String> {
     raw::get_text(&parts, OPAQUE).map(Cow::into_owned)
 }
 
+/// The name of the template that a message object is.
+pub fn template_name(body: &str) -> Option<String> {
+    let parts = members(body)?;
+    let template = members(raw::get(&parts, "template")?)?;
+    raw::get_text(&template, "name").map(Cow::into_owned)
+}
+
 /// A status event as the app expects it: with its own value, or none, in the
 /// place of our mark.
 pub fn unmarked(event_body: &str, own: Option<&str>) -> Option<String> {

@@ -25,6 +25,27 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// What a number's template is for, once one was priced.
+    pub fn template_purpose(&self, number: &str, template: &str) -> Result<Option<Purpose>> {
+        let sql = "SELECT marketing FROM template WHERE number = ?1 AND name = ?2";
+        let marketing = self.row(sql, params![number, template], |row| row.get(0))?;
+        Ok(marketing.map(|marketing| match marketing {
+            true => Purpose::Marketing,
+            false => Purpose::Service,
+        }))
+    }
+
+    /// A template of a number was priced.
+    pub fn learn_template(&self, number: &str, template: &str, purpose: Purpose) -> Result<()> {
+        self.execute(
+            "INSERT INTO template(number, name, marketing) VALUES(?1, ?2, ?3)
+             ON CONFLICT DO UPDATE SET marketing = excluded.marketing
+             WHERE marketing <> excluded.marketing",
+            params![number, template, purpose == Purpose::Marketing],
+        )?;
+        Ok(())
+    }
+
     /// Rules that rest in a conversation, and until when.
     pub fn resting(&self, id: ConversationId) -> Result<Vec<(String, i64)>> {
         let sql = "SELECT rule, until FROM rest WHERE conversation = ?1 LIMIT ?2";

@@ -2,6 +2,7 @@
 //! the same event when it comes again, and what a status says.
 
 use super::super::raw::{self, Member};
+use super::marketing;
 use super::opening;
 use super::people::{PARTICIPANT_KEYS, is_of_participant};
 use super::{Kind, StatusFacts, bounded, digest_hex, status_key};
@@ -105,5 +106,6 @@ pub(super) fn status_facts(members: &[Member<'_>]) -> Option<StatusFacts> {
         of_participant: is_of_participant(members),
         error_code,
         free_until: opening::free_until(members),
+        purpose: marketing::purpose(members),
     })
 }

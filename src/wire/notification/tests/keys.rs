@@ -133,6 +133,7 @@ fn a_status_says_what_the_ladder_needs() {
             of_participant,
             error_code,
             free_until: None,
+            purpose: None,
         })
     };
     let rows = [
