@@ -15,6 +15,7 @@
 //! * [`window`]: what may be sent to a person when
 //! * [`marketing`]: who wants none gets none
 //! * [`operator`]: looking, replaying
+//! * [`thread`]: what was said in a conversation
 //!
 //! What a crash between two steps means is decided in [`Gateway::recover`].
 
@@ -29,6 +30,7 @@ pub mod marketing;
 pub mod operator;
 pub mod post;
 pub mod receive;
+pub mod thread;
 pub mod uploads;
 pub mod window;
 

@@ -49,6 +49,9 @@ impl Gateway {
                 tx.learn_waba(&event.number, &event.waba)?;
                 told = tells;
             }
+            if event.kind.is_said() {
+                tx.set_last_event(conversation, id)?;
+            }
             // Echoes of what the business wrote elsewhere come under other fields.
             if event.kind == Kind::Message && event.field == "messages" {
                 let said = says_something(&event.type_).then_some(id);

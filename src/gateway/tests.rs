@@ -12,6 +12,7 @@ mod joined;
 mod marketing;
 mod pace;
 mod sends;
+mod thread;
 mod unknown;
 mod uploads;
 mod window;

@@ -7,17 +7,20 @@
 //! * `filing`: indexes that are written later, many rows together
 //! * [`committer`]: the one thread that commits for everybody
 //! * [`write_back`]: the log goes back into the file meanwhile
+//! * [`reader`]: looks beside that thread
 //! * [`backup`]: a copy of the file, beside the service
 
 pub mod backup;
 pub mod committer;
 mod filing;
+pub mod reader;
 pub mod rows;
 pub mod schema;
 pub mod tx;
 pub mod write_back;
 
 pub use committer::{Committer, Refused, Step};
+pub use reader::Reader;
 pub use schema::{Access, Database};
 pub use tx::Tx;
 

@@ -177,6 +177,19 @@ pub struct Contact {
     pub marketing_stopped_at: Option<i64>,
 }
 
+/// Where what was said in a conversation is found.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ThreadEnds {
+    /// The newest event of its thread.
+    pub last_event: Option<EventId>,
+    /// The newest message of its thread.
+    pub last_message: Option<OutboxId>,
+    /// The conversation that was joined to it last.
+    pub joined: Option<ConversationId>,
+    /// The one that was joined before this one to the same.
+    pub next_joined: Option<ConversationId>,
+}
+
 /// A message to be put in the outbox.
 #[derive(Clone, Debug)]
 pub struct NewMessage {

@@ -159,6 +159,11 @@ CREATE INDEX job_dead ON job(id) WHERE state = 3;
 ///   newer may be missing there: see store::filing.
 /// * `conversation.opened_at`, `entered_at`, `free_until`: what the customer service
 ///   window hangs on (policy::window::Seen).
+/// * `previous` of an event or a message: the one before it in its conversation,
+///   whose `last_event` and `last_message` are the newest. `joined`: the
+///   conversation that became part of this one last; its `next_joined` the one
+///   before that (gateway::thread). Of what version 1 stored, the newest is
+///   chained: to write all of it anew could take minutes.
 /// * `outbox.substitute`: the template that went out in the message's place.
 const VERSION_2: &str = "
 ALTER TABLE queue ADD COLUMN waba TEXT;
@@ -282,6 +287,39 @@ CREATE TABLE rest(
   until INTEGER NOT NULL,
   PRIMARY KEY(conversation, rule)
 ) WITHOUT ROWID;
+
+ALTER TABLE event ADD COLUMN previous INTEGER;
+ALTER TABLE outbox ADD COLUMN previous INTEGER;
+ALTER TABLE conversation ADD COLUMN last_event INTEGER;
+ALTER TABLE conversation ADD COLUMN last_message INTEGER;
+ALTER TABLE conversation ADD COLUMN joined INTEGER;
+ALTER TABLE conversation ADD COLUMN next_joined INTEGER;
+UPDATE event SET previous = chain.previous FROM
+  (SELECT id, lag(id) OVER (PARTITION BY conversation ORDER BY id) AS previous FROM event
+   WHERE kind IN (0, 2) AND id > (SELECT max(id) - 100000 FROM event)) AS chain
+  WHERE chain.id = event.id AND chain.previous IS NOT NULL;
+UPDATE conversation SET last_event = newest.id FROM
+  (SELECT conversation, max(id) AS id FROM event
+   WHERE kind IN (0, 2) AND id > (SELECT max(id) - 100000 FROM event)
+   GROUP BY conversation) AS newest
+  WHERE newest.conversation = conversation.id;
+UPDATE outbox SET previous = chain.previous FROM
+  (SELECT id, lag(id) OVER (PARTITION BY conversation ORDER BY id) AS previous FROM outbox
+   WHERE type NOT IN ('read', 'typing') AND id > (SELECT max(id) - 100000 FROM outbox)) AS chain
+  WHERE chain.id = outbox.id AND chain.previous IS NOT NULL;
+UPDATE conversation SET last_message = newest.id FROM
+  (SELECT conversation, max(id) AS id FROM outbox
+   WHERE type NOT IN ('read', 'typing') AND id > (SELECT max(id) - 100000 FROM outbox)
+   GROUP BY conversation) AS newest
+  WHERE newest.conversation = conversation.id;
+UPDATE conversation SET next_joined = chain.next FROM
+  (SELECT id, lag(id) OVER (PARTITION BY merged_into ORDER BY id) AS next FROM conversation
+   WHERE merged_into IS NOT NULL) AS chain
+  WHERE chain.id = conversation.id;
+UPDATE conversation SET joined = newest.id FROM
+  (SELECT merged_into, max(id) AS id FROM conversation
+   WHERE merged_into IS NOT NULL GROUP BY merged_into) AS newest
+  WHERE newest.merged_into = conversation.id;
 ";
 
 /// How long a writer waits for another process that holds the file.
@@ -743,6 +781,44 @@ mod tests {
         };
         database.commit(end).unwrap();
         assert_eq!(due(&database, 2, Priority::Reply, 50), [2, 4]);
+    }
+
+    #[test]
+    fn what_version_1_stored_is_one_thread_a_conversation() {
+        let path = version_1(
+            "version-1-thread.db",
+            "INSERT INTO conversation(id, number, user, merged_into)
+               VALUES(1, '1', 'a', NULL), (2, '1', 'b', 1), (3, '1', 'c', 1), (4, '1', 'd', NULL);
+             INSERT INTO event(id, digest, kind, field, type, key, conversation, received_at, body)
+               VALUES(1, x'01', 0, 'messages', 'text', 'k', 1, 10, '{}'),
+                     (2, x'02', 1, 'messages', 'sent', 'k', 1, 11, '{}'),
+                     (3, x'03', 0, 'messages', 'text', 'k', 2, 12, '{}'),
+                     (4, x'04', 0, 'messages', 'text', 'k', 3, 13, '{}'),
+                     (5, x'05', 2, 'calls', 'connect', 'k', 1, 14, '{}');
+             INSERT INTO outbox(id, number, conversation, recipient, type, body, state, created_at,
+                                changed_at)
+               VALUES(6, '1', 1, 'a', 'text', '{}', 'sent', 15, 15),
+                     (7, '1', 1, 'a', 'read', '{}', 'sent', 16, 16),
+                     (8, '1', 1, 'a', 'text', '{}', 'sent', 17, 17);",
+        );
+        let database = Database::open(&path, Access::Serve).unwrap();
+        let tx = database.tx();
+        let ends = |id| {
+            let ends = tx.thread_ends(id).unwrap().unwrap();
+            (
+                ends.last_event,
+                ends.last_message,
+                ends.joined,
+                ends.next_joined,
+            )
+        };
+        assert_eq!(ends(1), (Some(5), Some(8), Some(3), None));
+        assert_eq!(ends(2), (Some(3), None, None, None));
+        assert_eq!(ends(3), (Some(4), None, None, Some(2)));
+        assert_eq!(ends(4), (None, None, None, None));
+        assert_eq!(tx.event_in_thread(5).unwrap().unwrap().1, Some(1));
+        assert_eq!(tx.event_in_thread(2).unwrap().unwrap().1, None);
+        assert_eq!(tx.message_in_thread(8).unwrap().unwrap().1, Some(6));
     }
 
     #[test]

@@ -44,6 +44,7 @@ mod jobs;
 mod media;
 mod outbox;
 mod queues;
+mod threads;
 
 /// The open transaction.
 pub struct Tx<'c> {

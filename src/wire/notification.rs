@@ -50,6 +50,11 @@ impl Kind {
     /// All of them.
     pub const ALL: [Kind; 4] = [Kind::Message, Kind::Status, Kind::Call, Kind::Other];
 
+    /// Whether it is part of what was said in a conversation.
+    pub fn is_said(self) -> bool {
+        matches!(self, Kind::Message | Kind::Call)
+    }
+
     /// The word used in listings.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -81,6 +81,7 @@ impl Tx<'_> {
         self.set_pair_full_at_us(into, full_at_us)?;
         self.set_seen(into, self.seen_of(into)?.merge(self.seen_of(from)?))?;
         self.merge_contact(from, into)?;
+        self.join_thread(from, into)?;
         self.execute(
             "UPDATE conversation SET merged_into = ?2 WHERE id = ?1",
             params![from, into],

@@ -17,8 +17,10 @@ impl Tx<'_> {
         let events = &mut self.unfiled.borrow_mut().events;
         let id = events.next_id();
         self.execute(
-            "INSERT INTO event(id, digest, kind, field, type, key, conversation, received_at, body)
-             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO event(id, digest, kind, field, type, key, conversation, received_at, body,
+                               previous)
+             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
+               CASE WHEN ?10 THEN (SELECT last_event FROM conversation WHERE id = ?7) END)",
             params![
                 id,
                 digest,
@@ -29,6 +31,7 @@ impl Tx<'_> {
                 conversation,
                 now,
                 event.body,
+                event.kind.is_said(),
             ],
         )?;
         events.add(self.connection, (digest, id))?;

@@ -1,6 +1,7 @@
 //! Messages on their way out, and idempotency keys.
 
 use super::*;
+use crate::wire::outgoing::is_mark;
 
 impl Tx<'_> {
     /// Puts a message in the outbox; the caller adds its job.
@@ -11,10 +12,12 @@ impl Tx<'_> {
         fault: Option<&Fault>,
         now: i64,
     ) -> Result<OutboxId> {
+        let said = !is_mark(&message.type_);
         self.execute(
             "INSERT INTO outbox(number, conversation, recipient, type, body, state, error_code,
-                                error, created_at, changed_at, cause)
-             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10)",
+                                error, created_at, changed_at, cause, previous)
+             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10,
+               CASE WHEN ?11 THEN (SELECT last_message FROM conversation WHERE id = ?2) END)",
             params![
                 message.number,
                 message.conversation,
@@ -26,9 +29,14 @@ impl Tx<'_> {
                 fault.map(|f| &f.text),
                 now,
                 message.cause,
+                said,
             ],
         )?;
-        Ok(self.connection.last_insert_rowid())
+        let id = self.connection.last_insert_rowid();
+        if said {
+            self.set_last_message(message.conversation, id)?;
+        }
+        Ok(id)
     }
 
     /// One message.
