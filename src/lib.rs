@@ -47,7 +47,8 @@
 //! here:
 //!
 //! * [`Service`]: building and running it, and what is certain
-//! * [`Handler`] and [`Context`]: what your logic gets; [`Answer`]: what it returns
+//! * [`Handler`] and [`Context`]: what your logic gets, the conversation's past among
+//!   it; [`Answer`]: what it returns
 //! * [`events`]: what Meta tells, typed
 //! * [`Message`] and [`compose`]: messages of every type, to be sent
 //!
@@ -113,12 +114,10 @@ pub mod store;
 #[doc(hidden)]
 pub mod wire;
 
-pub use service::{Answer, Context, Error, Failure, Handler, Service};
+pub use policy::ladder::SendState;
+pub use policy::window::{Kind as WindowKind, Window};
+pub use service::{Answer, Context, Conversation, Entry, Error, Failure, Handler, Result, Service};
 pub use wire::compose::{self, Message};
-
-/// What a handler may return that uses `?`: any error will do, and means that the
-/// event comes again later. [`Failure`] says more.
-pub type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
 
 /// What Meta tells, typed: one [`Event`](events::Event) for each webhook element.
 ///

@@ -5,6 +5,10 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+/// What a handler may return that uses `?`: any error will do, and means that the
+/// event comes again later. [`Failure`] says more.
+pub type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
+
 /// What a handler says to an event.
 ///
 /// Handlers rarely name it: whatever turns into it may be returned.

@@ -1,8 +1,11 @@
-//! What a handler sees besides the message: the whole event, the envelope, and
-//! which attempt this is.
+//! What a handler sees besides the message: the whole event, the envelope, which
+//! attempt this is, and the way to what was before.
 
+use super::answer::Result;
+use super::past::{Conversation, Entry, Past};
 use crate::gateway::claim::webhook_id;
 use crate::handler::{Delivery, Facts};
+use crate::store::Reader;
 use crate::wire::event::Event;
 use crate::wire::notification;
 use std::fmt;
@@ -16,11 +19,18 @@ pub struct Context {
     attempt: u32,
     received_at_ms: i64,
     facts: Facts,
+    /// None for an envelope that is nowhere stored.
+    past: Option<Past>,
 }
 
 impl Context {
-    pub(super) fn of_delivery(delivery: &Delivery) -> Context {
+    pub(super) fn of_delivery(delivery: &Delivery, past: Option<Reader>) -> Context {
         Context {
+            past: past.map(|reader| Past {
+                reader,
+                event: delivery.event,
+                now: delivery.started_at,
+            }),
             event: Event::read(&delivery.body),
             envelope: delivery.body.clone(),
             webhook_id: delivery.webhook_id.clone(),
@@ -31,7 +41,7 @@ impl Context {
     }
 
     /// The context of an envelope that is nowhere stored: for tests of handlers.
-    /// It is the first attempt, and of several events in the envelope only the
+    /// It is the first attempt, there is no past, and of several events in the envelope only the
     /// first counts.
     ///
     /// ```
@@ -61,6 +71,7 @@ impl Context {
             attempt: 1,
             received_at_ms: 0,
             facts: Facts::default(),
+            past: None,
         }
     }
 
@@ -111,6 +122,46 @@ impl Context {
     /// templates are refused, answers are not.
     pub fn is_marketing_stopped(&self) -> bool {
         self.facts.marketing_stopped
+    }
+
+    /// The person the event is about: how they are known, and for how long they
+    /// may be written to. None when the event is about no person.
+    ///
+    /// # Errors
+    /// When the database cannot be read: then, with `?`, the event comes again.
+    pub fn conversation(&self) -> Result<Option<Conversation>> {
+        match &self.past {
+            Some(past) => past.conversation(&self.event),
+            None => Ok(None),
+        }
+    }
+
+    /// What was said in the conversation before this event, and what was answered
+    /// since, the oldest first: the newest `limit` of it, at most 100. Read marks
+    /// are left out.
+    ///
+    /// ```
+    /// # use wabridge::{Context, Entry, Result};
+    /// # fn f(context: &Context) -> Result<Vec<(&'static str, String)>> {
+    /// let mut transcript = Vec::new();
+    /// for entry in context.history(20)? {
+    ///     let role = match &entry {
+    ///         Entry::Received { .. } => "user",
+    ///         Entry::Sent { .. } => "assistant",
+    ///     };
+    ///     transcript.extend(entry.text().map(|text| (role, text)));
+    /// }
+    /// # Ok(transcript)
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As of [`Context::conversation`].
+    pub fn history(&self, limit: usize) -> Result<Vec<Entry>> {
+        match &self.past {
+            Some(past) => past.entries(limit),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// The business's number that the event is about, as Graph names it

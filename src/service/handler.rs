@@ -4,6 +4,7 @@
 use super::answer::{Again, Answer, Failure};
 use super::context::Context;
 use crate::handler::{self as chain, Delivery, Handled, Outcome, Reason, Wants};
+use crate::store::Reader;
 use crate::wire::event::{Event, EventKind};
 use crate::wire::message::Message;
 use crate::wire::status::Status;
@@ -104,6 +105,8 @@ pub(super) struct Own {
     handlers: Vec<Arc<dyn Handler>>,
     /// The crates they are from.
     crates: Vec<&'static str>,
+    /// Where the past is looked up.
+    past: Option<Reader>,
 }
 
 impl Own {
@@ -114,6 +117,14 @@ impl Own {
         let name = type_name.split("::").next().unwrap_or_default();
         if !name.is_empty() && !self.crates.contains(&name) {
             self.crates.push(name);
+        }
+    }
+
+    /// The same, with the past in this database.
+    pub fn with_past(&self, past: Reader) -> Own {
+        Own {
+            past: Some(past),
+            ..self.clone()
         }
     }
 
@@ -143,7 +154,7 @@ impl chain::Handler for Own {
     }
 
     fn handle(&self, delivery: &Delivery) -> Handled {
-        match self.answer(&Context::of_delivery(delivery)) {
+        match self.answer(&Context::of_delivery(delivery, self.past.clone())) {
             Answer::Pass => Handled::No,
             Answer::Reply(messages) => Handled::Yes(Outcome::done(
                 messages.iter().map(|message| message.to_json()).collect(),

@@ -3,16 +3,18 @@
 //!
 //! * here: building it, running it, reading it all anew at SIGHUP
 //! * [`answer`]: what a handler returns
-//! * [`context`]: what it sees
+//! * [`context`]: what it sees; [`past`]: what was said before
 //! * [`handler`]: the trait, and closures as handlers
 
 pub mod answer;
 pub mod context;
 pub mod handler;
+pub mod past;
 
-pub use answer::{Answer, Failure};
+pub use answer::{Answer, Failure, Result};
 pub use context::Context;
 pub use handler::Handler;
+pub use past::{Conversation, Entry};
 
 use crate::config::{self, Config, Problem, Sources};
 use crate::edge::serve::{Running, StartError, listen_for_signals, run_until_signal};
@@ -21,6 +23,7 @@ use crate::handler as chain;
 use crate::handler::command::CommandHandler;
 use crate::handler::forward::ForwardHandler;
 use crate::handler::rules::Rules;
+use crate::store::Reader;
 use crate::wire::event::Event;
 use crate::wire::message::Message;
 use crate::wire::status::Status;
@@ -234,7 +237,8 @@ fn in_full(sources: &Sources, own: &Own) -> Result<(Config, Handlers), Vec<Probl
         }
     }
     if !own.is_empty() {
-        handlers.push(Box::new(own.clone()));
+        let past = Reader::of(&config.database);
+        handlers.push(Box::new(own.with_past(past)));
     }
     if let Some(command) = &config.command {
         match CommandHandler::new(command) {

@@ -156,6 +156,13 @@ impl Setup {
         )
     }
 
+    /// Starts another program that is a service: one with wabridge in it.
+    pub fn serve_program(&self, program: &Path, args: &[&str]) -> Wabridge {
+        let mut command = Command::new(program);
+        command.args(args);
+        self.serve_by(self.dress(command))
+    }
+
     fn serve_by(&self, mut command: Command) -> Wabridge {
         let mut child = command
             .stderr(Stdio::piped())
