@@ -3,7 +3,8 @@
 mod support;
 
 use serde_json::{Value, json};
-use std::net::SocketAddr;
+use std::io::BufReader;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 use support::*;
 use wabridge::edge::standin::{CallFault, Chance, Faults, Options, StandIn};
@@ -227,4 +228,42 @@ fn many_callers_at_once_are_all_answered_and_each_message_goes_out_once() {
         }
     });
     assert_eq!(stage.standin.accepted().len(), 40);
+}
+
+/// More than the listener has workers.
+const SLOW: usize = 8;
+
+#[test]
+fn slow_callers_keep_nobody_else_waiting() {
+    let stage = Stage::new(&[]);
+    let text = "slow ".repeat(500);
+    let body = json!({"messaging_product": "whatsapp", "to": "15550100009", "type": "text",
+        "text": {"body": text}})
+    .to_string();
+    let mut slow: Vec<Wire<TcpStream>> = (0..SLOW)
+        .map(|_| {
+            let stream = TcpStream::connect(stage.api).unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            let mut wire = Wire(BufReader::new(stream));
+            let length = body.len();
+            wire.send(format!(
+                "POST /v23.0/{NUMBER}/messages HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+                 Expect: 100-continue\r\nAuthorization: Bearer {KEY}\r\n\
+                 Content-Length: {length}\r\n\r\n"
+            ));
+            // Somebody reads it: the next connection is not one of a burst.
+            assert_eq!(wire.answer().unwrap().status, 100);
+            wire.send(&body[..body.len() / 2]);
+            wire
+        })
+        .collect();
+    // Several, since which worker takes a request is luck.
+    for n in 0..SLOW {
+        assert_eq!(stage.send(&format!("quick {n}"), &[]).0, 200);
+    }
+    for wire in &mut slow {
+        wire.send(&body[body.len() / 2..]);
+        let answer = wire.answer().unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
 }

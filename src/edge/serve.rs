@@ -239,14 +239,14 @@ impl Running {
                 let waker = send.waker();
                 let started = Relay::start(live.clone(), committer.clone());
                 let started = relay.insert(Arc::new(started.map_err(StartError::Threads)?));
-                let api_handler = GraphApi::new(
+                let api_handler = Arc::new(GraphApi::new(
                     live.clone(),
                     committer.clone(),
                     responder.clone(),
                     room.clone(),
                     Arc::new(move || waker.wake()),
                     Arc::clone(started),
-                );
+                ));
                 let handle = Box::new(move |taken| api_handler.handle(taken));
                 let served = HttpServer::start(socket, LONGEST_FILE, handle);
                 Some(Arc::new(served.map_err(StartError::Threads)?))

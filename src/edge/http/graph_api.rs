@@ -3,12 +3,12 @@
 //! token, and gain durability, order, pacing and retries. What is not about
 //! messages is passed on (see [`relay`](super::relay)).
 
-use super::relay::caller::refuse_after_body;
+use super::relay::caller::{aside, is_read, refuse_after_body};
 use super::relay::{Asked, FILES, Relay};
 use super::respond::{Later, Responder};
 use super::server::Taken;
 use super::{Answer, body, header};
-use crate::config::{Api, Config};
+use crate::config::Config;
 use crate::edge::clock;
 use crate::edge::live::{InForce, Live};
 use crate::edge::waiting::WaitingRoom;
@@ -79,7 +79,7 @@ impl GraphApi {
     }
 
     /// Answers one request, now or when Graph has answered.
-    pub fn handle(&self, mut taken: Taken) {
+    pub fn handle(self: &Arc<Self>, mut taken: Taken) {
         taken.turn.settle();
         let url = taken.request.url().to_owned();
         let (path, query) = url.split_once('?').unwrap_or((&url, ""));
@@ -99,7 +99,15 @@ impl GraphApi {
         };
         let answer = match (taken.request.method().clone(), route) {
             (Method::Post, Route::Messages { number }) => {
-                return self.post(&live, taken, &number, &caller);
+                if is_read(&taken.request) {
+                    return self.post(&live, taken, &number, &caller);
+                }
+                // It comes as slowly as its caller likes: the few workers that
+                // take requests do not wait for it.
+                let api = Arc::clone(self);
+                return aside(taken, move |taken| {
+                    api.post(&live, taken, &number, &caller);
+                });
             }
             (_, Route::Messages { .. }) => not_allowed("POST"),
             (Method::Get, Route::Object { id }) => match self.object(&live, &id) {
@@ -137,7 +145,7 @@ impl GraphApi {
         self.relay.pass(taken, Asked::Path { parts, query });
     }
 
-    fn post(&self, live: &InForce, mut taken: Taken, number: &str, caller: &Caller<'_>) {
+    fn post(&self, live: &InForce, mut taken: Taken, number: &str, caller: &Caller) {
         let body = match body::read(&mut taken.request, BODY_BYTES_MAX) {
             Ok(body) => body,
             Err(body::Unread::TooLong) => {
@@ -166,7 +174,7 @@ impl GraphApi {
             post,
             wait: match at_once || waits_for_worker {
                 true => Duration::ZERO,
-                false => caller.api.wait,
+                false => caller.wait,
             },
             found: None,
             later,
@@ -225,14 +233,15 @@ impl GraphApi {
 }
 
 /// Who asks.
-struct Caller<'c> {
-    api: &'c Api,
+struct Caller {
+    /// How long it may be kept waiting for Graph's answer.
+    wait: Duration,
     /// The key it bears, as it may be stored.
     key: String,
 }
 
 /// Who bears one of the keys: in the header, or as a parameter of the query.
-fn caller<'c>(config: &'c Config, authorization: Option<&str>, query: &str) -> Option<Caller<'c>> {
+fn caller(config: &Config, authorization: Option<&str>, query: &str) -> Option<Caller> {
     let api = config.api.as_ref()?;
     let given = match authorization {
         Some(authorization) => {
@@ -253,7 +262,7 @@ fn caller<'c>(config: &'c Config, authorization: Option<&str>, query: &str) -> O
             false => found,
         });
     known.map(|own| Caller {
-        api,
+        wait: api.wait,
         key: key_name(own.expose()),
     })
 }
@@ -262,7 +271,7 @@ fn caller<'c>(config: &'c Config, authorization: Option<&str>, query: &str) -> O
 fn read(
     taken: &Taken,
     number: &str,
-    caller: &Caller<'_>,
+    caller: &Caller,
     body: Vec<u8>,
 ) -> std::result::Result<(Post, bool), Answer> {
     let body = String::from_utf8(body)

@@ -245,7 +245,7 @@ impl Caller {
 }
 
 /// Whether all of a request's body is in memory, or it has none.
-fn is_read(request: &Request) -> bool {
+pub fn is_read(request: &Request) -> bool {
     let waits = header(request, "Expect").is_some();
     let chunked = header(request, "Transfer-Encoding").is_some();
     let length = request.body_length().unwrap_or(0);
@@ -276,7 +276,7 @@ fn read_aside(taken: Taken) -> Held {
 
 /// Does something with a request on a thread of its own. tiny_http has one for
 /// each connection too, so there are at most twice as many.
-fn aside(taken: Taken, work: impl FnOnce(Taken) + Send + 'static) {
+pub fn aside(taken: Taken, work: impl FnOnce(Taken) + Send + 'static) {
     let thread = thread::Builder::new().name("caller".into());
     if let Err(error) = thread.spawn(move || work(taken)) {
         // The request was dropped, and with that answered 500.
