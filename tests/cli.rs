@@ -387,7 +387,7 @@ fn rows_have_the_promised_keys() {
     assert_eq!(keys(&status), "queues halts outbox received accepted");
     assert_eq!(
         keys(&status["queues"][0]),
-        "kind name open oldest_seconds dead halt failures"
+        "kind name open oldest_seconds dead served halt failures"
     );
     assert_eq!(status["outbox"]["accepted"], 3);
     assert_eq!(status["received"]["minute"], 3);

@@ -45,6 +45,7 @@ pub fn run(mut parser: Parser) -> Outcome {
         certificates(&config),
         rules(&config),
         command(&config),
+        observers(&config),
         database(&config.database),
         listener("LISTEN", &config.listen),
         config
@@ -93,6 +94,12 @@ fn command(config: &Config) -> bool {
         Ok(_) => fine(&format!("command: {}", command.program)),
         Err(error) => wrong(&Chain(&error).to_string()),
     }
+}
+
+fn observers(config: &Config) -> bool {
+    let observers = config.observers.iter();
+    let names: Vec<String> = observers.map(|one| one.limits.name.to_string()).collect();
+    names.is_empty() || fine(&format!("observers: {}", names.join(", ")))
 }
 
 fn database(path: &Path) -> bool {

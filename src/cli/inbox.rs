@@ -1,4 +1,6 @@
-//! `wabridge inbox list|show|replay`
+//! `wabridge inbox list|show|replay|drop`
+
+mod drop;
 
 use super::{Failure, Outcome, View, ids, no_flags, output, view_and_values, visit};
 use crate::config::{self, Sources};
@@ -14,11 +16,13 @@ Usage: wabridge inbox list [--state pending|done|dead] [--limit N] [--json]
        wabridge inbox show ID [--json]
        wabridge inbox replay ID...
        wabridge inbox replay --dead [--limit N]
+       wabridge inbox drop --consumer NAME
 
 list    the newest events, oldest of them first (50, or --limit N)
 show    one event with its deliveries, its files and Meta's envelope
 replay  hands events to your logic again, in their place in the conversation, and tries
         files anew that could not be fetched; --dead takes all that were given up
+drop    gives up what waits for an observer that OBSERVERS does not name any more
 
 --json prints one JSON object a line, with: id kind field type key conversation received_at
 state attempts error media. It works beside the running service.
@@ -27,8 +31,15 @@ state attempts error media. It works beside the running service.
 pub fn run(mut parser: Parser) -> Outcome {
     let verb = match parser.next()? {
         Some(Arg::Value(verb)) => verb.string()?,
-        _ => return Err(Failure::Misused("inbox needs list, show or replay".into())),
+        _ => {
+            return Err(Failure::Misused(
+                "inbox needs list, show, replay or drop".into(),
+            ));
+        }
     };
+    if verb == "drop" {
+        return drop::run(parser);
+    }
     let (view, values, flags) = view_and_values(&mut parser)?;
     match verb.as_str() {
         "list" => {
@@ -41,7 +52,7 @@ pub fn run(mut parser: Parser) -> Outcome {
         }
         "replay" => replay(&view, &values, &flags),
         other => Err(Failure::Misused(format!(
-            "inbox has list, show and replay, not `{other}`"
+            "inbox has list, show, replay and drop, not `{other}`"
         ))),
     }
 }

@@ -44,6 +44,12 @@ fn age_s(queue: &QueueStatus, now: i64) -> Option<i64> {
 }
 
 fn trouble(status: &Status, queue: &QueueStatus, now: i64) -> String {
+    if !queue.queue.served {
+        let name = output::inert(&queue.queue.name);
+        return format!(
+            "not in OBSERVERS any more: name it again, or: wabridge inbox drop --consumer {name}"
+        );
+    }
     if let Some(halt) = status.halt_of(&queue.queue) {
         return format!("halted ({}): {}", halt.scope.as_str(), halt.reason);
     }
@@ -84,6 +90,7 @@ fn json(status: &Status, now: i64) -> Value {
                 "open": queue.open,
                 "oldest_seconds": age_s(queue, now),
                 "dead": queue.dead,
+                "served": queue.queue.served,
                 "halt": status.halt_of(&queue.queue).map(|halt| &halt.reason),
                 "failures": queue.queue.breaker.failures,
             })
@@ -155,5 +162,8 @@ fn people(status: &Status, now: i64) {
         ]
     };
     let heads = ["QUEUE", "NAME", "OPEN", "OLDEST", "DEAD", "TROUBLE"];
-    output::table(&heads, &status.queues.iter().map(cells).collect::<Vec<_>>());
+    // An observer that was taken out is of interest while something is open.
+    let told = |queue: &&QueueStatus| queue.queue.served || queue.open > 0;
+    let rows = status.queues.iter().filter(told).map(cells);
+    output::table(&heads, &rows.collect::<Vec<_>>());
 }

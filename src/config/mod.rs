@@ -7,10 +7,12 @@
 //! once, each with its mend.
 
 mod command;
+mod observers;
 mod sources;
 pub mod table;
 
 pub use command::Command;
+pub use observers::{Observer, ObserverLimits, Selection};
 pub use sources::Sources;
 
 use crate::policy::pacing::Rate;
@@ -129,12 +131,12 @@ impl Rates {
     }
 }
 
-/// Where the business's own app listens.
+/// Where an app of the business's own listens.
 #[derive(Clone, Debug)]
 pub struct Forward {
-    /// `FORWARD_URL`.
+    /// Its address.
     pub url: String,
-    /// `FORWARD_SECRET`, for Standard Webhooks signatures.
+    /// For Standard Webhooks signatures.
     pub key: Option<StandardKey>,
     /// How long one call may take.
     pub timeout: Duration,
@@ -193,9 +195,11 @@ pub struct Config {
     pub rules: Option<PathBuf>,
     /// The app behind us.
     pub forward: Option<Forward>,
+    /// Apps that get a copy.
+    pub observers: Vec<Observer>,
     /// The program that is run for each event.
     pub command: Option<Command>,
-    /// How many events may be handed over at once.
+    /// How many events the bot gets at once.
     pub forward_concurrency: usize,
     /// The API for sending, when there is a key to it.
     pub api: Option<Api>,
@@ -227,7 +231,11 @@ pub struct Limits {
     pub reconcile_window_ms: i64,
     /// What happens then.
     pub on_unknown: OnUnknown,
-    /// An event older than this is not delivered any more.
+    /// How many events the bot gets at once.
+    pub bot_concurrency: usize,
+    /// Who gets a copy of events.
+    pub observers: Vec<ObserverLimits>,
+    /// An event older than this is not delivered to the bot any more.
     pub delivery_age_max_ms: i64,
     /// A message older than this is not sent any more.
     pub send_age_max_ms: i64,
@@ -315,6 +323,16 @@ pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
     let command = reader.command(command_timeout);
     let calls = reader.number("FORWARD_CONCURRENCY", 1, 256) as usize;
     let runs = reader.number("HANDLER_CONCURRENCY", 1, 256) as usize;
+    let age_max_ms = reader.seconds("FORWARD_MAX_AGE").as_millis() as i64;
+    let observers = reader.observers(&observers::Defaults {
+        timeout,
+        concurrency: calls,
+        age_max_ms,
+    });
+    let slowest = observers.iter().map(|observer| observer.app.timeout);
+    let slowest = slowest.fold(timeout.max(command_timeout), Duration::max);
+    let forward_concurrency = if command.is_some() { runs } else { calls };
+    let unread = reader.unread_observers(&observers);
     let media = reader.media();
     let media_kinds = media.as_ref().map_or(Kinds::NONE, |media| media.kinds);
     let config = Config {
@@ -330,7 +348,7 @@ pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
         root_certificates: sources.value("SSL_CERT_FILE").map(PathBuf::from),
         rules: sources.value("RULES_FILE").map(PathBuf::from),
         forward: reader.forward(timeout, calls),
-        forward_concurrency: if command.is_some() { runs } else { calls },
+        forward_concurrency,
         command,
         api: reader.api(),
         media,
@@ -338,7 +356,9 @@ pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
             rates: reader.rates(),
             reconcile_window_ms: reader.seconds("RECONCILE_WINDOW").as_millis() as i64,
             on_unknown: reader.on_unknown(),
-            delivery_age_max_ms: reader.seconds("FORWARD_MAX_AGE").as_millis() as i64,
+            bot_concurrency: forward_concurrency,
+            observers: observers.iter().map(|o| o.limits.clone()).collect(),
+            delivery_age_max_ms: age_max_ms,
             send_age_max_ms: reader.seconds("SEND_MAX_AGE").as_millis() as i64,
             media_kinds,
             window_template: reader.window_template(),
@@ -347,11 +367,16 @@ pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
                 .yes_or_no("KEEP_MEDIA_ORDER")
                 .then_some(MEDIA_ORDER_WAIT_MS),
             stale: reader.stale(),
-            probe_timeout_ms: timeout.max(command_timeout).as_millis() as i64 + 30_000,
+            probe_timeout_ms: slowest.as_millis() as i64 + 30_000,
         },
         send_concurrency: reader.number("SEND_CONCURRENCY", 1, 1_024) as usize,
         log_level: reader.log_level(),
-        warnings: warnings(sources, allow_unsigned, !app_secrets.is_empty()),
+        observers,
+        warnings: [
+            warnings(sources, allow_unsigned, !app_secrets.is_empty()),
+            unread,
+        ]
+        .concat(),
         listen,
     };
     (config, reader.problems)
@@ -595,19 +620,12 @@ impl Reader<'_> {
     }
 
     fn forward(&mut self, timeout: Duration, concurrency: usize) -> Option<Forward> {
-        let secret = self.sources.value("FORWARD_SECRET");
-        let key = secret.as_deref().map(StandardKey::parse);
-        if matches!(key, Some(None)) {
-            let mend = table::find("FORWARD_SECRET").mend;
-            self.problem(format!(
-                "FORWARD_SECRET is not a Standard Webhooks secret: {mend}"
-            ));
-        }
+        let key = self.standard_key("FORWARD_SECRET");
         // The address as given: an app's path may end in a slash.
         self.url("FORWARD_URL")?;
         Some(Forward {
             url: self.value("FORWARD_URL"),
-            key: key.flatten(),
+            key,
             timeout,
             concurrency,
         })

@@ -1,5 +1,7 @@
 //! The one table of settings.
 
+use super::observers;
+
 /// One setting.
 pub struct Setting {
     /// Its name in the environment.
@@ -156,6 +158,14 @@ pub const SETTINGS: &[Setting] = &[
             "FORWARD_MAX_AGE",
             "24h",
             "Events that could not be delivered for this long become dead letters.",
+        ),
+    ),
+    under(
+        LOGIC,
+        setting(
+            "OBSERVERS",
+            "",
+            "Names of apps that get a copy of events and answer nothing, separated by commas, such as crm,archive. For each, such as crm: OBSERVER_CRM_URL, and if you like OBSERVER_CRM_SECRET (whsec_…), OBSERVER_CRM_KINDS (all, or some of message, status, call, other, field:NAME), OBSERVER_CRM_TIMEOUT, OBSERVER_CRM_CONCURRENCY and OBSERVER_CRM_MAX_AGE, which default to what FORWARD_… says.",
         ),
     ),
     under(
@@ -381,18 +391,21 @@ pub fn find(name: &str) -> &'static Setting {
     found.unwrap_or_else(|| panic!("no setting is called {name}"))
 }
 
-/// The default of the setting called `name`; empty for a number's own.
+/// The default of the setting called `name`; empty for a number's or an
+/// observer's own.
 pub fn default(name: &str) -> &'static str {
-    match is_rate_of_number(name) {
+    match is_rate_of_number(name) || observers::is_own(name) {
         true => "",
         false => find(name).default.unwrap_or_default(),
     }
 }
 
-/// Whether `name` is a secret, a number's own token included.
+/// Whether `name` is a secret, a number's own token and an observer's included.
 pub fn is_secret(name: &str) -> bool {
     let listed = SETTINGS.iter().any(|s| s.secret && s.name == name);
-    listed || name.strip_prefix("WHATSAPP_TOKEN_").is_some_and(is_number)
+    listed
+        || name.strip_prefix("WHATSAPP_TOKEN_").is_some_and(is_number)
+        || observers::is_own_secret(name)
 }
 
 /// Whether `name` is a setting, or names the file of one.
@@ -402,6 +415,7 @@ pub fn is_known(name: &str) -> bool {
         || is_secret(name)
         || secret_file()
         || is_rate_of_number(name)
+        || observers::is_own(name)
 }
 
 fn is_rate_of_number(name: &str) -> bool {

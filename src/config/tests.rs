@@ -111,6 +111,84 @@ fn a_command_gets_no_more_of_the_environment_than_it_needs() {
 }
 
 #[test]
+fn observers_have_settings_of_their_own_or_those_of_the_app() {
+    let config = load(&with(&[
+        ("OBSERVERS", "crm, archive"),
+        ("OBSERVER_CRM_URL", "http://127.0.0.1:1/hook/"),
+        ("OBSERVER_CRM_KINDS", "status,field:account_update"),
+        ("OBSERVER_CRM_TIMEOUT", "3s"),
+        ("OBSERVER_CRM_CONCURRENCY", "2"),
+        ("OBSERVER_CRM_MAX_AGE", "1h"),
+        (
+            "OBSERVER_CRM_SECRET",
+            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqr",
+        ),
+        ("OBSERVER_ARCHIVE_URL", "https://archive.example/in"),
+        ("OBSERVER_OLD_URL", "https://old.example"),
+        ("FORWARD_CONCURRENCY", "5"),
+        ("FORWARD_TIMEOUT", "50s"),
+    ]))
+    .unwrap();
+    let [crm, archive] = &config.observers[..] else {
+        panic!("{:?}", config.observers);
+    };
+    assert_eq!(&*crm.limits.name, "crm");
+    assert_eq!(crm.app.url, "http://127.0.0.1:1/hook/");
+    assert!(crm.app.key.is_some() && archive.app.key.is_none());
+    let limits = |one: &Observer| (one.limits.concurrency, one.limits.age_max_ms / 1_000);
+    assert_eq!((limits(crm), limits(archive)), ((2, 3_600), (5, 86_400)));
+    assert_eq!(crm.app.timeout.as_secs(), 3);
+    assert_eq!(archive.app.timeout.as_secs(), 50);
+    let selection = &crm.limits.selection;
+    let cases = [
+        (Kind::Status, "messages", true),
+        (Kind::Message, "messages", false),
+        (Kind::Other, "account_update", true),
+        (Kind::Other, "flows", false),
+    ];
+    for (kind, field, expected) in cases {
+        assert_eq!(selection.includes(kind, field), expected, "{field}");
+        assert!(archive.limits.selection.includes(kind, field));
+    }
+    let told = |part: &str| config.warnings.iter().any(|w| w.contains(part));
+    assert!(told("OBSERVER_OLD_URL is set") && !told("OBSERVER_CRM"));
+    assert!(table::is_secret("OBSERVER_CRM_SECRET") && table::is_known("OBSERVER_CRM_SECRET_FILE"));
+    assert!(!table::is_known("OBSERVER_CRM_COLOUR") && !table::is_known("OBSERVER__URL"));
+}
+
+#[test]
+fn what_is_wrong_with_observers_is_told_with_the_mend() {
+    check_problem(&[("OBSERVERS", "CRM")], "small letters");
+    check_problem(&[("OBSERVERS", "bot")], "another name");
+    check_problem(&[("OBSERVERS", "crm")], "OBSERVER_CRM_URL is not set");
+    let wrong = |name, value, part| {
+        let url = ("OBSERVER_CRM_URL", "http://x");
+        check_problem(&[("OBSERVERS", "crm"), url, (name, value)], part);
+    };
+    let url = ("OBSERVER_CRM_URL", "http://x");
+    check_problem(&[("OBSERVERS", "crm,crm"), url], "take one out");
+    wrong("OBSERVER_CRM_KINDS", "mesage", "field:account_update");
+    wrong("OBSERVER_CRM_KINDS", "field:", "field:account_update");
+    wrong("OBSERVER_CRM_SECRET", "abc", "openssl rand");
+    wrong("OBSERVER_CRM_SECRET", "", "openssl rand");
+    wrong("OBSERVER_CRM_TIMEOUT", "soon", "90s");
+    wrong("OBSERVER_CRM_CONCURRENCY", "0", "from 1 to 256");
+    check_problem(
+        &[("OBSERVERS", "crm"), ("OBSERVER_CRM_URL", "crm")],
+        "http://",
+    );
+}
+
+#[test]
+fn there_is_an_end_to_observers() {
+    let names: Vec<String> = (0..17).map(|n| format!("o{n}")).collect();
+    let names = names.join(",");
+    let pairs = [("OBSERVERS", names.as_str()), ("ALLOW_UNSIGNED", "true")];
+    let problems = load(&Sources::from_pairs(pairs)).unwrap_err();
+    assert!(problems[0].0.contains("there may be 16"), "{problems:?}");
+}
+
+#[test]
 fn unsigned_is_for_this_machine_only() {
     let unsigned = [("ALLOW_UNSIGNED", "true")];
     let config = load(&Sources::from_pairs(unsigned)).unwrap();

@@ -29,8 +29,11 @@ pub trait Job: Send + Sync {
 
 /// Threads that do the jobs of one kind.
 pub struct Pool {
+    name: String,
+    job: Arc<dyn Job>,
     shared: Arc<Shared>,
-    threads: Vec<thread::JoinHandle<()>>,
+    /// The workers, after the one that claims for them.
+    threads: Mutex<Vec<thread::JoinHandle<()>>>,
 }
 
 /// Tells a pool that there may be something to do.
@@ -87,22 +90,43 @@ impl Pool {
                 woken: true,
                 reopened: false,
                 stopping: false,
-                idle: workers,
+                idle: 0,
                 work: VecDeque::new(),
             }),
             claimer: Condvar::new(),
             workers: Condvar::new(),
         });
-        let mut threads = Vec::with_capacity(workers + 1);
-        for index in 0..workers {
-            let (shared, job) = (Arc::clone(&shared), Arc::clone(&job));
-            let thread = thread::Builder::new().name(format!("{name}-{index}"));
-            threads.push(thread.spawn(move || work(&shared, &*job))?);
-        }
-        let claiming = Arc::clone(&shared);
+        let (claiming, claims) = (Arc::clone(&shared), Arc::clone(&job));
         let thread = thread::Builder::new().name(format!("{name}-claim"));
-        threads.push(thread.spawn(move || claim(&claiming, &*job))?);
-        Ok(Pool { shared, threads })
+        let claimer = thread.spawn(move || claim(&claiming, &*claims))?;
+        let pool = Pool {
+            name: name.to_owned(),
+            job,
+            shared,
+            threads: Mutex::new(vec![claimer]),
+        };
+        pool.grow(workers)?;
+        Ok(pool)
+    }
+
+    /// Starts more threads, so that there are `workers`. It has no fewer ever.
+    ///
+    /// # Errors
+    /// When the system has no more; those that were started stay.
+    pub fn grow(&self, workers: usize) -> std::io::Result<()> {
+        let mut threads = self.threads();
+        while threads.len() <= workers {
+            let (shared, job) = (Arc::clone(&self.shared), Arc::clone(&self.job));
+            let thread = thread::Builder::new().name(format!("{}-{}", self.name, threads.len()));
+            threads.push(thread.spawn(move || work(&shared, &*job))?);
+            self.shared.state().idle += 1;
+        }
+        self.shared.claimer.notify_one();
+        Ok(())
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Vec<thread::JoinHandle<()>>> {
+        self.threads.lock().unwrap_or_else(|e| e.into_inner())
     }
 
     /// What wakes this pool.
@@ -120,7 +144,7 @@ impl Pool {
 
     /// Whether everything under way is through.
     pub fn is_done(&self) -> bool {
-        self.threads.iter().all(thread::JoinHandle::is_finished)
+        self.threads().iter().all(thread::JoinHandle::is_finished)
     }
 }
 

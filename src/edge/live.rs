@@ -6,6 +6,8 @@ use super::graph::Graph;
 use crate::config::Config;
 use crate::gateway::{Gateway, Wants};
 use crate::handler::Handler;
+use crate::handler::forward::ForwardHandler;
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// Settings, and what is made of them.
@@ -16,11 +18,31 @@ pub struct InForce {
     pub gateway: Arc<Gateway>,
     /// Asked in turn for each event.
     pub handlers: Vec<Box<dyn Handler>>,
+    /// Who gets a copy of events, by name.
+    pub observers: BTreeMap<Arc<str>, ForwardHandler>,
     /// The client for Graph.
     pub graph: Graph,
 }
 
 impl InForce {
+    /// Clients for the observers that the settings name.
+    pub fn observers(config: &Config) -> BTreeMap<Arc<str>, ForwardHandler> {
+        let observers = config.observers.iter();
+        observers
+            .map(|observer| {
+                let client = ForwardHandler::observer(observer, &config.hub_keys);
+                (Arc::clone(&observer.limits.name), client)
+            })
+            .collect()
+    }
+
+    /// How many events may be handed over at once, to all consumers together.
+    pub fn deliveries_max(config: &Config) -> usize {
+        let observers = config.observers.iter();
+        let copies: usize = observers.map(|observer| observer.limits.concurrency).sum();
+        config.forward_concurrency + copies
+    }
+
     /// Which events these handlers want.
     pub fn wants(handlers: &[Box<dyn Handler>]) -> Wants {
         let wants = handlers.iter().map(|handler| handler.wants());

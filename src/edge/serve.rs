@@ -122,6 +122,9 @@ impl From<StoreError> for StartError {
     }
 }
 
+/// Which of a service's pools delivers.
+const DELIVER: usize = 0;
+
 /// A running service.
 pub struct Running {
     live: Live,
@@ -181,6 +184,7 @@ impl Running {
         let responder = Responder::start().map_err(StartError::Threads)?;
 
         let live = Live::new(InForce {
+            observers: InForce::observers(config),
             config: config.clone(),
             gateway,
             handlers,
@@ -203,7 +207,7 @@ impl Running {
             replies_queued: Box::new(move || send_waker.wake()),
             lines: Arc::default(),
         });
-        let deliver = Pool::start("deliver", config.forward_concurrency, deliver)
+        let deliver = Pool::start("deliver", InForce::deliveries_max(config), deliver)
             .map_err(StartError::Threads)?;
 
         let fetch = match config.media.as_ref().zip(folder) {
@@ -301,18 +305,19 @@ impl Running {
     }
 
     /// Goes on by other settings, as one whole: what is under way ends by the
-    /// old ones, what comes next goes by the new ones. Addresses, the database
-    /// and the number of threads stay as they are.
+    /// old ones, what comes next goes by the new ones. Addresses and the database
+    /// stay as they are, and so do the numbers of threads, except that new
+    /// observers bring their own.
     ///
     /// # Errors
-    /// When Graph cannot be called with these certificates; then nothing has
-    /// changed.
+    /// When Graph cannot be called with these certificates, or the store cannot
+    /// be written; then nothing has changed.
     pub fn reload(
         &self,
         config: Config,
         handlers: Vec<Box<dyn Handler>>,
-    ) -> Result<(), RootsError> {
-        let graph = client(&config)?;
+    ) -> Result<(), StartError> {
+        let graph = client(&config).map_err(StartError::Roots)?;
         log_lines::set_level(config.log_level);
         if config.api.is_some() && self.api.is_none() {
             log::warn!(
@@ -320,12 +325,20 @@ impl Running {
             );
         }
         let wants = InForce::wants(&handlers);
-        let before = self.live.now();
-        let gateway = before
-            .gateway
-            .with(config.limits.clone(), wants, &config.tokens);
+        let (limits, tokens) = (config.limits.clone(), config.tokens.clone());
+        let gateway = self.committer.commit(move |tx| {
+            let gateway = Gateway::open(tx, limits.clone(), wants, &tokens)?;
+            gateway.note_consumers(tx)?;
+            Ok(gateway)
+        })?;
+        // More than there were: what a removed observer leaves stays for the next.
+        let workers = InForce::deliveries_max(&config);
+        self.pools[DELIVER]
+            .grow(workers)
+            .map_err(StartError::Threads)?;
         let replaced = self.live.replace(InForce {
             gateway: Arc::new(gateway),
+            observers: InForce::observers(&config),
             handlers,
             graph,
             config,
@@ -506,7 +519,18 @@ impl Job for Deliver {
         };
         let live = self.live.now();
         let handled = catch_unwind(AssertUnwindSafe(|| {
-            handler::handle(&live.handlers, &delivery)
+            let Some(name) = &delivery.observer else {
+                return handler::handle(&live.handlers, &delivery);
+            };
+            match live.observers.get(name) {
+                Some(observer) => observer.deliver(&delivery),
+                // It was taken out a moment ago; its deliveries wait for it.
+                None => Outcome::Retry {
+                    reason: "OBSERVERS does not name it any more".into(),
+                    wait: None,
+                    down: false,
+                },
+            }
         }));
         let outcome = handled.unwrap_or_else(|_| Outcome::Retry {
             reason: "the handler panicked".into(),
@@ -533,11 +557,12 @@ impl Job for Deliver {
 impl Deliver {
     fn tell(&self, delivery: &crate::gateway::Delivery, outcome: &Outcome) {
         let (event, attempt) = (delivery.event, delivery.attempt);
+        let to = delivery.consumer();
         let (what, reason) = match outcome {
             Outcome::Done { replies, .. } => {
                 let replies = replies.len();
                 log::debug!(
-                    "msg=\"event delivered\" event={event} attempt={attempt} replies={replies}"
+                    "msg=\"event delivered\" event={event} consumer={to} attempt={attempt} replies={replies}"
                 );
                 return;
             }
@@ -546,7 +571,7 @@ impl Deliver {
         };
         if let Some(held_back) = self.lines.pass(clock::now_ms()) {
             log::warn!(
-                "msg=\"{what}\" event={event} attempt={attempt} reason=\"{reason}\"{held_back}"
+                "msg=\"{what}\" event={event} consumer={to} attempt={attempt} reason=\"{reason}\"{held_back}"
             );
         }
     }

@@ -15,6 +15,7 @@ use crate::store::{Result, Tx};
 use crate::wire::notification::{Kind, key_digest};
 use crate::wire::{outgoing, signature};
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// Jobs looked at in one claim. Most are claimed; some only move (too old, or
 /// their pair has to wait), and this bounds how many of those one commit holds.
@@ -48,7 +49,7 @@ pub enum Rest {
 /// One attempt at one job.
 #[derive(Debug)]
 pub enum Work {
-    /// Hand an event to the bot.
+    /// Hand an event to a consumer.
     Deliver(Delivery),
     /// Call Graph.
     Send(Sending),
@@ -71,6 +72,8 @@ impl Work {
 pub struct Delivery {
     /// The job, for `finish`.
     pub job: JobId,
+    /// The observer it is for; `None`: what answers.
+    pub observer: Option<Arc<str>>,
     /// Which attempt this is; the first is 1.
     pub attempt: u32,
     /// The event.
@@ -175,6 +178,14 @@ impl Gateway {
         Workers { room, alone }: Workers,
         claimed: &mut Claimed,
     ) -> Result<Next> {
+        let own = match queue.kind {
+            QueueKind::Deliver => self.consumer(queue.id),
+            QueueKind::Send | QueueKind::Fetch => None,
+        };
+        if queue.kind == QueueKind::Deliver && own.is_none() {
+            return Ok(Next::NEVER);
+        }
+        let alone = alone && own.is_none();
         let queue = self.as_if_never_set(tx, now, queue)?;
         let queue = &self.with_its_token(tx, queue)?;
         if queue.kind == QueueKind::Send && queue.token_digest.is_none() {
@@ -198,12 +209,16 @@ impl Gateway {
         let probing = queue.breaker.probing() || halted_until.is_some();
         let before = claimed.work.len();
         let free = room - before;
-        let more = match (alone, probing) {
-            (true, false) => free,
-            (true, true) => free.min(1),
-            (false, false) => share::more(tx.running(queue.id)?, free),
-            (false, true) => share::more(tx.running(queue.id)?, free).min(1),
+        let more = match own {
+            // There are workers for all that it may hold.
+            Some(own) => own
+                .concurrency
+                .saturating_sub(tx.running(queue.id)?)
+                .min(free),
+            None if alone => free,
+            None => share::more(tx.running(queue.id)?, free),
         };
+        let more = if probing { more.min(1) } else { more };
         if more == 0 {
             // Only the end of a job changes that.
             return Ok(Next::NEVER);
@@ -303,22 +318,25 @@ impl Gateway {
         let Some(event) = tx.event(event)? else {
             return give_up(tx, now, job, "the event is not stored any more");
         };
-        if now - event.received_at > self.limits.delivery_age_max_ms && job.attempts > 0 {
-            return give_up(
-                tx,
-                now,
-                job,
-                "could not be delivered within FORWARD_MAX_AGE",
-            );
+        let Some(consumer) = self.consumer(job.queue) else {
+            // Only what `claim_queue` has looked for gets here.
+            return Ok(Started::NotNow);
+        };
+        if now - event.received_at > consumer.age_max_ms && job.attempts > 0 {
+            return give_up(tx, now, job, &consumer.too_old());
         }
         tx.start_job(job.id)?;
-        let facts = self.facts(tx, job.lane, &event)?;
+        let facts = match self.answers(job) {
+            true => self.facts(tx, job.lane, &event)?,
+            false => Facts::default(),
+        };
         let body = match event.kind {
             Kind::Status => self.without_mark(tx, event.body)?,
             _ => event.body,
         };
         Ok(Started::Work(Work::Deliver(Delivery {
             job: job.id,
+            observer: consumer.observer,
             attempt: job.attempts + 1,
             event: event.id,
             webhook_id: webhook_id(&event.key),

@@ -155,8 +155,11 @@ impl Gateway {
         };
         match outcome {
             Outcome::Done { replies, effects } => {
-                self.queue_replies(tx, now, &job, replies)?;
-                self.remember(tx, now, job.lane, effects)?;
+                // An observer has nothing to say.
+                if self.answers(&job) {
+                    self.queue_replies(tx, now, &job, replies)?;
+                    self.remember(tx, now, job.lane, effects)?;
+                }
                 tx.end_job(&job, JobState::Done, None, now)?;
             }
             Outcome::Dead { reason } => {

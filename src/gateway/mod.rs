@@ -6,6 +6,7 @@
 //! * [`receive`]: an event is stored, and its deliveries with it
 //! * [`claim`]: the attempt is written, then the work is handed out
 //! * [`finish`]: what came of it, and all that follows, in one commit
+//! * `consumers`: who gets events: what answers, and observers
 //! * [`facts`]: what handlers are told, and what they want remembered
 //! * [`fetch`]: customers' files
 //! * [`uploads`]: files that Meta has from us
@@ -21,6 +22,7 @@
 
 pub mod claim;
 mod clock_set;
+mod consumers;
 pub mod facts;
 pub mod fetch;
 pub mod finish;
@@ -35,6 +37,7 @@ pub mod uploads;
 pub mod window;
 
 pub use claim::{Claimed, Delivery, Rest, Sending, Work};
+pub use consumers::BOT;
 pub use facts::{Effect, Facts};
 pub use fetch::Fetching;
 pub use finish::{Outcome, Reason, Sent};
@@ -48,11 +51,9 @@ use crate::store::rows::*;
 use crate::store::{Result, Tx};
 use crate::wire::notification::Kind;
 use crate::wire::outgoing;
+use consumers::Observer;
 use ring::digest;
 use std::collections::BTreeMap;
-
-/// The name of the consumer that answers.
-pub const BOT: &str = "bot";
 
 /// Which events the bot wants; each of them more than the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,6 +82,7 @@ pub struct Gateway {
     limits: Limits,
     wants: Wants,
     bot: QueueId,
+    observers: Vec<Observer>,
     /// What our marks begin with, in this database and no other.
     mark_prefix: String,
     common_token: Option<String>,
@@ -91,31 +93,19 @@ impl Gateway {
     /// The queue on a database, for a bot that wants these events and for
     /// sending with these tokens.
     pub fn open(tx: &Tx<'_>, limits: Limits, wants: Wants, tokens: &Tokens) -> Result<Gateway> {
-        let gateway = Gateway {
-            limits: limits.clone(),
-            wants,
-            bot: tx.queue(QueueKind::Deliver, BOT)?,
-            mark_prefix: format!("wabridge:{}:", tx.instance()?),
-            common_token: None,
-            tokens: BTreeMap::new(),
-        };
-        Ok(gateway.with(limits, wants, tokens))
-    }
-
-    /// The queue on the same database by other settings.
-    pub fn with(&self, limits: Limits, wants: Wants, tokens: &Tokens) -> Gateway {
         let fingerprint = |secret: &crate::config::Secret| token_digest(secret.expose());
         let by_number = tokens.by_number.iter();
-        Gateway {
-            limits,
+        Ok(Gateway {
             wants,
-            bot: self.bot,
-            mark_prefix: self.mark_prefix.clone(),
+            bot: tx.queue(QueueKind::Deliver, BOT)?,
+            observers: Observer::all(tx, &limits)?,
+            mark_prefix: format!("wabridge:{}:", tx.instance()?),
             common_token: tokens.common.as_ref().map(fingerprint),
             tokens: by_number
                 .map(|(number, token)| (number.clone(), fingerprint(token)))
                 .collect(),
-        }
+            limits,
+        })
     }
 
     /// After a start: attempts that were under way when the last process ended
@@ -123,6 +113,7 @@ impl Gateway {
     /// so it waits for a status; the window starts anew for all of these, since
     /// statuses could not arrive while nobody listened.
     pub fn recover(&self, tx: &Tx<'_>, now: i64) -> Result<Recovered> {
+        self.note_consumers(tx)?;
         let mut recovered = Recovered::default();
         let later = now + self.limits.reconcile_window_ms;
         for job in tx.running_jobs()? {

@@ -257,6 +257,36 @@ pub fn dead_letters(tx: &Tx<'_>, limit: usize) -> Result<Vec<EventId>> {
     Ok(jobs.into_iter().filter_map(|job| job.event).collect())
 }
 
+/// What came of dropping a consumer's deliveries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    /// So many were; when it is none, there are no more.
+    Some(usize),
+    /// The settings name the consumer: it gets them.
+    Served,
+    /// No consumer was ever called so.
+    Missing,
+}
+
+/// Gives up the deliveries of an observer that the settings do not name any more:
+/// the first of up to `limit` conversations. They are dead letters then.
+pub fn drop_deliveries(tx: &Tx<'_>, now: i64, consumer: &str, limit: usize) -> Result<Dropped> {
+    let queues = tx.queues()?.into_iter();
+    let mut named = queues.filter(|queue| queue.name == consumer);
+    let Some(queue) = named.find(|queue| queue.kind == QueueKind::Deliver) else {
+        return Ok(Dropped::Missing);
+    };
+    if queue.served {
+        return Ok(Dropped::Served);
+    }
+    let first = tx.due_jobs(queue.id, Priority::Reply, i64::MAX, limit)?;
+    for job in &first {
+        let why = "dropped by the operator: OBSERVERS did not name it any more";
+        tx.end_job(job, JobState::Dead, Some(why), now)?;
+    }
+    Ok(Dropped::Some(first.len()))
+}
+
 /// A message and how often it was tried.
 #[derive(Clone, Debug)]
 pub struct OutboxRow {

@@ -63,6 +63,8 @@ impl Gateway {
                 received.to_send |= self.apply_status(tx, now, facts)?;
             }
             received.to_fetch |= self.queue_files(tx, now, id, &event.number, &event.body)?;
+            let of = (event.kind, event.field.as_str());
+            received.to_deliver |= self.queue_copies(tx, now, conversation, id, of)?;
             if self.wants.includes(event.kind) {
                 let priority = Priority::Reply;
                 let job = tx.push_job(self.bot, conversation, Some(id), None, priority, now)?;

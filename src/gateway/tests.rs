@@ -3,6 +3,7 @@
 //! test with a name here. This file holds what the tests stand on.
 
 mod clock_set;
+mod consumers;
 mod deliveries;
 mod facts;
 mod fetches;

@@ -1,19 +1,27 @@
 //! Hands events to an HTTP app, as Meta would: an app written for Meta's
-//! webhooks works behind it unchanged, and may answer with replies.
+//! webhooks works behind it unchanged, and may answer with replies. An observer
+//! gets the same, and what it answers is not read.
 
 use super::answer::{ANSWER_BYTES_MAX, replies};
 use super::{Delivery, Handled, Handler, Outcome, Wants};
-use crate::config::Forward;
+use crate::config::{Forward, Observer};
 use crate::wire::retry_after;
 use crate::wire::signature::{HubKeys, StandardKey};
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 use ureq::{Agent, Error};
 
 /// The app is near: a connection that takes longer will not come about.
 const CONNECT: Duration = Duration::from_secs(5);
 
+/// Of what an observer answers no more is taken off the line; it costs the
+/// connection, and nothing else.
+const UNREAD_BYTES_MAX: u64 = 64 << 10;
+
 /// An HTTP app.
 pub struct ForwardHandler {
+    role: Role,
     agent: Agent,
     url: String,
     hub_keys: HubKeys,
@@ -21,8 +29,18 @@ pub struct ForwardHandler {
 }
 
 impl ForwardHandler {
-    /// An app by these settings; `hub_keys` sign as Meta does.
+    /// The app that answers, by these settings; `hub_keys` sign as Meta does.
     pub fn new(forward: &Forward, hub_keys: &HubKeys) -> ForwardHandler {
+        ForwardHandler::of(Role::Bot, forward, hub_keys)
+    }
+
+    /// An app that gets a copy.
+    pub fn observer(observer: &Observer, hub_keys: &HubKeys) -> ForwardHandler {
+        let name = Arc::clone(&observer.limits.name);
+        ForwardHandler::of(Role::Observer(name), &observer.app, hub_keys)
+    }
+
+    fn of(role: Role, forward: &Forward, hub_keys: &HubKeys) -> ForwardHandler {
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -37,6 +55,7 @@ impl ForwardHandler {
             .build()
             .into();
         ForwardHandler {
+            role,
             agent,
             url: forward.url.clone(),
             hub_keys: hub_keys.clone(),
@@ -72,13 +91,15 @@ impl ForwardHandler {
                 .and_then(|value| value.to_str().ok())
                 // Counted from before the call: rather a moment late.
                 .and_then(|text| retry_after::read(text, delivery.started_at));
-            return Ok(refused(status, retry_after));
+            return Ok(refused(&self.role, status, retry_after));
         }
-        let limited = response
-            .body_mut()
-            .with_config()
-            .limit(ANSWER_BYTES_MAX as u64);
-        match limited.read_to_vec() {
+        let body = response.body_mut().with_config();
+        if let Role::Observer(_) = self.role {
+            // It is done, whatever comes of this: read to keep the connection.
+            let _ = body.limit(UNREAD_BYTES_MAX).read_to_vec();
+            return Ok(Outcome::done(Vec::new()));
+        }
+        match body.limit(ANSWER_BYTES_MAX as u64).read_to_vec() {
             Ok(answer) => Ok(Outcome::done(replies(&answer))),
             Err(Error::BodyExceedsLimit(_)) => Ok(Outcome::Dead {
                 reason: "the app's answer is over 1 MiB".into(),
@@ -88,41 +109,77 @@ impl ForwardHandler {
     }
 }
 
+/// What an app is to us.
+enum Role {
+    Bot,
+    /// By its name.
+    Observer(Arc<str>),
+}
+
+impl Role {
+    /// The setting that holds its address.
+    fn setting(&self) -> String {
+        match self {
+            Role::Bot => "FORWARD_URL".into(),
+            Role::Observer(name) => format!("OBSERVER_{}_URL", name.to_ascii_uppercase()),
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Role::Bot => f.write_str("the app"),
+            Role::Observer(name) => write!(f, "the observer {name}"),
+        }
+    }
+}
+
+impl ForwardHandler {
+    /// Calls the app and says what came of it.
+    pub fn deliver(&self, delivery: &Delivery) -> Outcome {
+        self.call(delivery).unwrap_or_else(|error| Outcome::Retry {
+            reason: format!("{} could not be reached: {}", self.role, in_words(&error)).into(),
+            wait: None,
+            down: true,
+        })
+    }
+}
+
 impl Handler for ForwardHandler {
     fn wants(&self) -> Wants {
         Wants::All
     }
 
     fn handle(&self, delivery: &Delivery) -> Handled {
-        Handled::Yes(self.call(delivery).unwrap_or_else(|error| Outcome::Retry {
-            reason: format!("the app could not be reached: {}", in_words(&error)).into(),
-            wait: None,
-            down: true,
-        }))
+        Handled::Yes(self.deliver(delivery))
     }
 }
 
 /// What a status other than 2xx means for the event.
-fn refused(status: u16, wait: Option<Duration>) -> Outcome {
+fn refused(app: &Role, status: u16, wait: Option<Duration>) -> Outcome {
     match status {
         300..400 => Outcome::Retry {
-            reason: format!("the app redirects ({status}): set FORWARD_URL to the final address")
-                .into(),
+            reason: format!(
+                "{app} redirects ({status}): set {} to the final address",
+                app.setting()
+            )
+            .into(),
             wait,
             down: true,
         },
         408 | 429 => Outcome::Retry {
-            reason: format!("the app answered {status}").into(),
+            reason: format!("{app} answered {status}").into(),
             wait,
             down: false,
         },
         500.. => Outcome::Retry {
-            reason: format!("the app answered {status}").into(),
+            reason: format!("{app} answered {status}").into(),
             wait,
             down: true,
         },
         _ => Outcome::Dead {
-            reason: format!("the app refused it with {status}").into(),
+            reason: format!("{app} refused it with {status}").into(),
         },
     }
 }
@@ -144,7 +201,7 @@ mod tests {
 
     #[test]
     fn statuses_mean_again_or_never() {
-        let kind = |status| match refused(status, Some(Duration::from_secs(7))) {
+        let kind = |status| match refused(&Role::Bot, status, Some(Duration::from_secs(7))) {
             Outcome::Retry { wait, down, .. } => {
                 assert_eq!(wait, Some(Duration::from_secs(7)));
                 if down { "again, app down" } else { "again" }

@@ -114,6 +114,7 @@ fn delivery(kind: &str) -> Delivery {
     };
     Delivery {
         job: 1,
+        observer: None,
         attempt: 2,
         event: 3,
         webhook_id: "msg_1".into(),

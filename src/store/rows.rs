@@ -40,6 +40,8 @@ pub struct Queue {
     pub kind: QueueKind,
     /// The consumer's name or the `phone_number_id`.
     pub name: String,
+    /// Whether the settings name it, as the last start or reload read them.
+    pub served: bool,
     /// Whether the other side as a whole is down.
     pub breaker: Breaker,
     /// How many replies went in a row while bulk waited.

@@ -165,6 +165,7 @@ CREATE INDEX job_dead ON job(id) WHERE state = 3;
 ///   before that (gateway::thread). Of what version 1 stored, the newest is
 ///   chained: to write all of it anew could take minutes.
 /// * `outbox.substitute`: the template that went out in the message's place.
+/// * `queue.served`: 0 for an observer that the settings do not name any more.
 const VERSION_2: &str = "
 ALTER TABLE queue ADD COLUMN waba TEXT;
 ALTER TABLE queue ADD COLUMN throttled_until INTEGER NOT NULL DEFAULT 0;
@@ -185,6 +186,7 @@ ALTER TABLE conversation ADD COLUMN opened_at INTEGER;
 ALTER TABLE conversation ADD COLUMN entered_at INTEGER;
 ALTER TABLE conversation ADD COLUMN free_until INTEGER;
 ALTER TABLE outbox ADD COLUMN substitute TEXT;
+ALTER TABLE queue ADD COLUMN served INTEGER NOT NULL DEFAULT 1;
 
 CREATE TABLE media(
   id INTEGER PRIMARY KEY,

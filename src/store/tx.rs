@@ -22,7 +22,7 @@ macro_rules! event_columns {
 macro_rules! queue_columns {
     () => {
         "id, kind, name, failures, closed_until, full_at_us, waba, token_digest,
-         throttled_until, throttle_hits, throttle_share, replies_in_a_row"
+         throttled_until, throttle_hits, throttle_share, replies_in_a_row, served"
     };
 }
 macro_rules! job_columns {
@@ -138,6 +138,7 @@ fn queue(row: &Row<'_>) -> rusqlite::Result<Queue> {
         },
         next_us: row.get(5)?,
         replies: row.get(11)?,
+        served: row.get(12)?,
         waba: row.get(6)?,
         token_digest: row.get(7)?,
         throttle: Throttle {

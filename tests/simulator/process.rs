@@ -63,6 +63,7 @@ impl World {
         Limits {
             rates: Rates::all(Rate::per_second(self.plan.per_second)),
             on_unknown: self.plan.on_unknown,
+            bot_concurrency: self.plan.room[QueueKind::Deliver as usize],
             // Age ends nothing here: what is given up must have another reason.
             delivery_age_max_ms: 10 * DAY,
             send_age_max_ms: 10 * DAY,
@@ -73,11 +74,17 @@ impl World {
 
     /// SIGHUP: the settings are read anew. Calls under way keep the old ones.
     pub fn reload(&mut self) {
-        let Some(gateway) = &self.gateway else {
+        if self.gateway.is_none() {
             return;
-        };
-        let settings = self.tokens.settings();
-        let anew = gateway.with(self.limits(), self.plan.wants, &settings);
+        }
+        let (limits, settings) = (self.limits(), self.tokens.settings());
+        let wants = self.plan.wants;
+        let anew = self.database.commit(|tx| {
+            let gateway = Gateway::open(tx, limits, wants, &settings)?;
+            gateway.note_consumers(tx)?;
+            Ok(gateway)
+        });
+        let anew = anew.expect("memory is never full");
         self.note(|| "the settings are read anew".into());
         self.gateway = Some(anew);
         self.loaded = self.tokens.clone();

@@ -99,7 +99,10 @@ fn an_answer_that_comes_after_the_attempt_is_over_changes_nothing() {
 
 #[test]
 fn an_app_that_is_down_is_only_probed() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::with(Limits {
+        bot_concurrency: 20,
+        ..Limits::default()
+    });
     for n in 0..20 {
         bench.write(&format!("1555010{n:04}"), None);
     }

@@ -27,9 +27,9 @@ fn tokens(bench: &mut Bench, own: &str, common: &str) {
         common: Some(Secret::new(common)),
         by_number: [(NUMBER.to_owned(), Secret::new(own))].into(),
     };
-    bench.gateway = bench
-        .gateway
-        .with(bench.limits.clone(), Wants::Messages, &tokens);
+    let limits = bench.limits.clone();
+    let reload = |tx: &Tx<'_>| Gateway::open(tx, limits, Wants::Messages, &tokens);
+    bench.gateway = bench.database.commit(reload).unwrap();
 }
 
 fn post(bench: &mut Bench, number: &str, to: &str) {
@@ -190,9 +190,9 @@ fn a_refusal_by_an_old_token_says_nothing_about_the_new_one() {
 fn a_number_without_a_token_is_halted_until_it_has_one() {
     let mut bench = three();
     let none = Tokens::default();
-    bench.gateway = bench
-        .gateway
-        .with(bench.limits.clone(), Wants::Messages, &none);
+    let limits = bench.limits.clone();
+    let reload = |tx: &Tx<'_>| Gateway::open(tx, limits, Wants::Messages, &none);
+    bench.gateway = bench.database.commit(reload).unwrap();
     assert!(bench.sends().is_empty());
     assert_eq!(halts(&bench).len(), 3);
     assert!(halts(&bench)[0].reason.contains("set WHATSAPP_TOKEN"));

@@ -383,6 +383,7 @@ fn the_example_answers_as_its_notes_say() {
 fn delivery(kind: Kind, field: &str, body: &str) -> Delivery {
     Delivery {
         job: 1,
+        observer: None,
         attempt: 1,
         event: 1,
         webhook_id: "msg_1".into(),

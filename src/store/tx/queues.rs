@@ -38,6 +38,15 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Writes down whether the settings name it.
+    pub fn set_served(&self, id: QueueId, served: bool) -> Result<()> {
+        self.execute(
+            "UPDATE queue SET served = ?2 WHERE id = ?1",
+            params![id, served],
+        )?;
+        Ok(())
+    }
+
     /// Writes down to which account a sending number belongs, if that is news.
     pub fn learn_waba(&self, number: &str, waba: &str) -> Result<()> {
         self.execute(
