@@ -9,7 +9,7 @@ use std::process::{Output, Stdio};
 use support::*;
 use wabridge::wire::sample::{self, KINDS};
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "send",
     "serve",
     "demo",
@@ -19,6 +19,7 @@ const COMMANDS: [&str; 11] = [
     "inbox",
     "outbox",
     "status",
+    "marketing",
     "backup",
     "hash-password",
 ];

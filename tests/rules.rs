@@ -160,6 +160,20 @@ fn rules_are_tried_in_json() {
 }
 
 #[test]
+fn a_wish_that_cannot_be_kept_is_said() {
+    let folder = Folder::new();
+    let setup = Setup::new(folder.path());
+    drop(setup.serve());
+    for (args, code) in [
+        (&["marketing", "15550107001", "maybe"][..], 2),
+        (&["marketing"], 2),
+        (&["marketing", "15550107001", "stop"], 1),
+    ] {
+        assert_eq!(setup.run(args).status.code(), Some(code), "{args:?}");
+    }
+}
+
+#[test]
 fn what_cannot_be_tried_is_said() {
     check(
         &["hi", "--at", "noon"],
@@ -277,6 +291,18 @@ fn what_rules_remember_survives_the_end_of_the_process_and_a_reload() {
     place.service.signal("HUP");
     place.service.wait_for_log("settings and rules read anew");
     assert_eq!(what(says(&place, "hello")), "anew");
+    // What the operator is told counts as well.
+    let operator = |wish: &str| {
+        let line = place
+            .setup
+            .json(&["marketing", "+1 555 010-7001", wish, "--json"])
+            .remove(0);
+        line["stopped_at"].is_string()
+    };
+    assert!(!operator("start"));
+    assert_ne!(says(&place, "offer").1, "failed");
+    assert!(operator("stop"));
+    assert_eq!(says(&place, "offer").1, "failed");
     assert_eq!(what(says(&place, "start")), "started");
     let (template, state, _) = says(&place, "offer");
     assert_eq!(template, "sale");

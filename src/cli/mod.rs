@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod hash_password;
 mod inbox;
+mod marketing;
 mod outbox;
 mod output;
 mod rules;
@@ -96,6 +97,12 @@ const COMMANDS: &[Command] = &[
         summary: "a copy of the database, while the service runs",
         help: || backup::HELP.into(),
         run: backup::run,
+    },
+    Command {
+        name: "marketing",
+        summary: "whether a person wants marketing: stop, start",
+        help: || marketing::HELP.into(),
+        run: marketing::run,
     },
     Command {
         name: "hash-password",

@@ -9,6 +9,7 @@
 //! broken wish cannot.
 
 use super::Gateway;
+use super::identity::known;
 use crate::policy::codes;
 use crate::store::rows::*;
 use crate::store::{Result, Tx};
@@ -79,6 +80,48 @@ impl Gateway {
             None => Ok(()),
         }
     }
+}
+
+/// By number, since when a person wants no marketing from it, in Unix
+/// milliseconds; of this number alone, or of all that know the person.
+pub fn wishes(tx: &Tx<'_>, number: Option<&str>, user: &str) -> Result<Vec<(String, Option<i64>)>> {
+    let mut wishes = Vec::new();
+    for (number, conversation) in conversations(tx, number, user)? {
+        wishes.push((number, tx.contact(conversation)?.marketing_stopped_at));
+    }
+    Ok(wishes)
+}
+
+/// The person has told somebody whether they want marketing.
+pub fn set_wishes(
+    tx: &Tx<'_>,
+    now: i64,
+    number: Option<&str>,
+    user: &str,
+    stops: bool,
+) -> Result<()> {
+    for (_, conversation) in conversations(tx, number, user)? {
+        tx.set_marketing_stopped(conversation, stops.then_some(now))?;
+    }
+    Ok(())
+}
+
+fn conversations(
+    tx: &Tx<'_>,
+    number: Option<&str>,
+    user: &str,
+) -> Result<Vec<(String, ConversationId)>> {
+    let numbers = match number {
+        Some(number) => vec![number.to_owned()],
+        None => tx.numbers()?,
+    };
+    let mut found = Vec::new();
+    for number in numbers {
+        if let Some(conversation) = known(tx, &number, user)? {
+            found.push((number, conversation));
+        }
+    }
+    Ok(found)
 }
 
 fn stopped(more: Option<&str>) -> Fault {
