@@ -3,6 +3,7 @@
 mod backup;
 mod check;
 mod demo;
+mod handover;
 mod hash_password;
 mod inbox;
 mod marketing;
@@ -85,6 +86,18 @@ const COMMANDS: &[Command] = &[
         summary: "how long anything but a template may be sent to a person",
         help: || window::HELP.into(),
         run: window::run,
+    },
+    Command {
+        name: "take",
+        summary: "take a conversation over from your rules or app",
+        help: || handover::TAKE_HELP.into(),
+        run: handover::take,
+    },
+    Command {
+        name: "give",
+        summary: "give it back",
+        help: || handover::GIVE_HELP.into(),
+        run: handover::give,
     },
     Command {
         name: "status",

@@ -178,6 +178,7 @@ fn in_json(judged: &Judged, messages: &[Value]) -> Value {
             Effect::Rest { until, .. } => json!({"rests_until": clock::rfc3339(*until)}),
             Effect::StopMarketing => json!({"marketing": "stop"}),
             Effect::StartMarketing => json!({"marketing": "start"}),
+            Effect::HandOver => json!({"hand_over": true}),
         })
         .collect();
     json!({
@@ -235,6 +236,9 @@ fn answered(answer: &Answer, messages: &[Value]) -> String {
             }
             Effect::StopMarketing => "this person gets no marketing templates any more\n".into(),
             Effect::StartMarketing => "this person gets marketing templates again\n".into(),
+            Effect::HandOver => {
+                "the conversation is handed over to a person for HANDOVER_FOR\n".into()
+            }
         });
     }
     text

@@ -2,6 +2,7 @@
 
 use super::{Failure, Outcome, no_flags, output, view_and_values, visit};
 use crate::edge::clock;
+use crate::gateway::handover::Held;
 use crate::gateway::operator::{self, QueueStatus, Status};
 use crate::store::rows::{Halt, QueueKind};
 use lexopt::Parser;
@@ -14,6 +15,9 @@ Usage: wabridge status [--json]
 
 --json prints one JSON object. It works beside the running service.
 ";
+
+/// Conversations in a person's hands that are listed for people.
+const TAKEN_SHOWN: usize = 10;
 
 pub fn run(mut parser: Parser) -> Outcome {
     let (view, values, flags) = view_and_values(&mut parser)?;
@@ -79,6 +83,15 @@ fn halt_json(status: &Status, halt: &Halt) -> Value {
     })
 }
 
+fn taken_json(held: &Held) -> Value {
+    json!({
+        "conversation": held.conversation,
+        "by": held.taken.by.as_str(),
+        "since": clock::rfc3339(held.taken.since),
+        "until": clock::rfc3339(held.taken.until),
+    })
+}
+
 fn json(status: &Status, now: i64) -> Value {
     let queues: Vec<Value> = status
         .queues
@@ -105,6 +118,10 @@ fn json(status: &Status, now: i64) -> Value {
     json!({
         "queues": queues,
         "halts": status.halts.iter().map(|halt| halt_json(status, halt)).collect::<Vec<_>>(),
+        "taken": {
+            "count": status.taken.1,
+            "conversations": status.taken.0.iter().map(taken_json).collect::<Vec<_>>(),
+        },
         "outbox": counts(&status.outbox),
         "received": {"minute": status.received[0], "hour": status.received[1]},
         "accepted": {"hour": counts(&status.accepted)},
@@ -132,6 +149,20 @@ fn people(status: &Status, now: i64) {
     }
     if status.outbox.iter().any(|(state, _)| state == "held") {
         output::print("held      for you to decide: wabridge outbox list --state held\n");
+    }
+    let (taken, count) = &status.taken;
+    for held in taken.iter().take(TAKEN_SHOWN) {
+        let until = clock::rfc3339(held.taken.until);
+        output::print(&output::inert(&format!(
+            "taken     {} by {} until {until}",
+            held.conversation,
+            held.taken.by.as_str(),
+        )));
+        output::print("\n");
+    }
+    if *count > TAKEN_SHOWN as i64 {
+        let more = count - TAKEN_SHOWN as i64;
+        output::print(&format!("taken     {more} more: wabridge status --json\n"));
     }
     for halt in &status.halts {
         let (reason, mend) = halt.reason_and_mend();

@@ -251,6 +251,9 @@ pub struct Limits {
     pub media_order_wait_ms: Option<i64>,
     /// From when on a message is late; `None`: never.
     pub stale: Option<Stale>,
+    /// How long the bot is silent in a conversation that a person took over, after
+    /// the person's last answer.
+    pub handover_ms: i64,
     /// How long a probe of a closed queue may take before the next one.
     pub probe_timeout_ms: i64,
 }
@@ -367,6 +370,7 @@ pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
                 .yes_or_no("KEEP_MEDIA_ORDER")
                 .then_some(MEDIA_ORDER_WAIT_MS),
             stale: reader.stale(),
+            handover_ms: reader.seconds("HANDOVER_FOR").as_millis() as i64,
             probe_timeout_ms: slowest.as_millis() as i64 + 30_000,
         },
         send_concurrency: reader.number("SEND_CONCURRENCY", 1, 1_024) as usize,

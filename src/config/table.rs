@@ -171,6 +171,14 @@ pub const SETTINGS: &[Setting] = &[
     under(
         LOGIC,
         setting(
+            "HANDOVER_FOR",
+            "1h",
+            "How long your logic is silent in a conversation that a person took over, after the person's last answer from the phone.",
+        ),
+    ),
+    under(
+        LOGIC,
+        setting(
             "HANDLER_COMMAND",
             "",
             "A program instead of an app: run for each event, with the event on standard input, and replies on standard output. No shell runs it: blanks part its arguments, quotes keep them together.",

@@ -325,6 +325,10 @@ impl Gateway {
         if now - event.received_at > consumer.age_max_ms && job.attempts > 0 {
             return give_up(tx, now, job, &consumer.too_old());
         }
+        if let Some(why) = self.not_for_the_bot(tx, now, job, event.kind)? {
+            tx.end_job(job, JobState::Done, Some(&why), now)?;
+            return Ok(Started::NotNow);
+        }
         tx.start_job(job.id)?;
         let facts = match self.answers(job) {
             true => self.facts(tx, job.lane, &event)?,

@@ -42,6 +42,9 @@ pub enum Effect {
     StopMarketing,
     /// The person wants marketing again.
     StartMarketing,
+    /// A person is to go on: the bot is silent in the conversation for
+    /// `HANDOVER_FOR`. What is answered together with this still goes out.
+    HandOver,
 }
 
 impl Gateway {
@@ -88,6 +91,7 @@ impl Gateway {
                 Effect::Rest { rule, until } => tx.rest(lane, rule, *until, now)?,
                 Effect::StopMarketing => tx.set_marketing_stopped(lane, Some(now))?,
                 Effect::StartMarketing => tx.set_marketing_stopped(lane, None)?,
+                Effect::HandOver => self.hand_over(tx, now, lane)?,
             }
         }
         Ok(())

@@ -155,12 +155,15 @@ impl Gateway {
         };
         match outcome {
             Outcome::Done { replies, effects } => {
+                let too_late = self.too_late_for_the_bot(tx, now, &job, replies)?;
                 // An observer has nothing to say.
                 if self.answers(&job) {
-                    self.queue_replies(tx, now, &job, replies)?;
+                    if too_late.is_none() {
+                        self.queue_replies(tx, now, &job, replies)?;
+                    }
                     self.remember(tx, now, job.lane, effects)?;
                 }
-                tx.end_job(&job, JobState::Done, None, now)?;
+                tx.end_job(&job, JobState::Done, too_late.as_deref(), now)?;
             }
             Outcome::Dead { reason } => {
                 tx.end_job(&job, JobState::Dead, Some(&reason.in_full()), now)?;

@@ -11,6 +11,7 @@
 //! * [`fetch`]: customers' files
 //! * [`uploads`]: files that Meta has from us
 //! * `identity`: which ids are one person's
+//! * [`handover`]: conversations in a person's hands
 //! * [`halts`]: what stands still until a person acts
 //! * [`post`]: a message handed over by a caller of the API
 //! * [`window`]: what may be sent to a person when
@@ -27,6 +28,7 @@ pub mod facts;
 pub mod fetch;
 pub mod finish;
 pub mod halts;
+pub mod handover;
 mod identity;
 pub mod marketing;
 pub mod operator;

@@ -3,6 +3,7 @@
 
 use super::BOT;
 use super::halts::covers;
+use super::handover::{self, Held};
 use super::identity::known;
 use super::window::window_of;
 use crate::policy::ladder::SendState;
@@ -475,6 +476,9 @@ pub struct Status {
     pub queues: Vec<QueueStatus>,
     /// What stands still until a person acts, the longest first.
     pub halts: Vec<Halt>,
+    /// Conversations in a person's hands, those that end first (100 at most), and
+    /// how many there are.
+    pub taken: (Vec<Held>, i64),
     /// Messages by state.
     pub outbox: Vec<(String, i64)>,
     /// Events stored in the last minute and the last hour (of the newest
@@ -499,6 +503,7 @@ pub fn status(tx: &Tx<'_>, now: i64) -> Result<Status> {
     Ok(Status {
         queues,
         halts: tx.halts()?,
+        taken: handover::held(tx, now)?,
         outbox: tx.outbox_counts()?,
         received: [
             tx.events_since(now - 60_000)?,

@@ -34,7 +34,8 @@ impl Gateway {
         let mut told = ("", "");
         for event in events {
             // First: its party may be one of these people.
-            for ids in &event.links {
+            let written_to = event.echoes.iter().map(|echo| &echo.ids);
+            for ids in event.links.iter().chain(written_to) {
                 self.person(tx, now, &event.number, ids)?;
             }
             let conversation = self.conversation(tx, now, &event.number, &event.party)?;
@@ -59,6 +60,7 @@ impl Gateway {
             }
             self.note_window(tx, now, conversation, event)?;
             self.note_preference(tx, now, conversation, event)?;
+            self.note_answers(tx, now, event)?;
             if let Some(facts) = &event.status {
                 received.to_send |= self.apply_status(tx, now, facts)?;
             }

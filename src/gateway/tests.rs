@@ -8,6 +8,7 @@ mod deliveries;
 mod facts;
 mod fetches;
 mod halts;
+mod handover;
 mod identity;
 mod joined;
 mod marketing;

@@ -74,6 +74,8 @@ struct Rule {
     cooldown_ms: Option<i64>,
     /// What it makes of the person's wish for marketing.
     marketing: Option<Effect>,
+    /// A person is to go on.
+    hand_over: bool,
 }
 
 /// What the rules make of an event.
@@ -229,7 +231,7 @@ impl Rule {
             return Some("nothing is said");
         }
         // In a group people write to each other, and nobody decides for all of them.
-        if in_group && (!named || self.marketing.is_some()) {
+        if in_group && (!named || self.marketing.is_some() || self.hand_over) {
             return Some("group");
         }
         if let Some(unmet) = self.conditions.iter().find(|one| !one.fits(case)) {
@@ -259,7 +261,11 @@ impl Rule {
             rule: index,
             name: self.name.clone(),
             line: self.line,
-            effects: rest.into_iter().chain(self.marketing.clone()).collect(),
+            effects: rest
+                .into_iter()
+                .chain(self.marketing.clone())
+                .chain(self.hand_over.then_some(Effect::HandOver))
+                .collect(),
             replies,
         }
     }

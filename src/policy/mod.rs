@@ -12,6 +12,7 @@
 //! * [`fetch`]: what becomes of a customer's file that is fetched
 //! * [`upload`]: what Graph says to a file of ours, and how long it keeps it
 //! * [`stale`]: which messages come too late
+//! * [`handover`]: whether a person has taken a conversation over
 //! * [`ladder`]: what a status does to a message's state
 //! * [`password`]: whether a password is the operator's
 //! * [`window`]: whether anything but a template may be sent
@@ -19,6 +20,7 @@
 pub mod breaker;
 pub mod codes;
 pub mod fetch;
+pub mod handover;
 pub mod ladder;
 pub mod pacing;
 pub mod password;

@@ -164,6 +164,7 @@ CREATE INDEX job_dead ON job(id) WHERE state = 3;
 ///   conversation that became part of this one last; its `next_joined` the one
 ///   before that (gateway::thread). Of what version 1 stored, the newest is
 ///   chained: to write all of it anew could take minutes.
+/// * `conversation.taken_…`, `given_at`: policy::handover::Hands.
 /// * `outbox.substitute`: the template that went out in the message's place.
 /// * `queue.served`: 0 for an observer that the settings do not name any more.
 const VERSION_2: &str = "
@@ -283,6 +284,11 @@ CREATE TABLE template(
   marketing INTEGER NOT NULL,
   PRIMARY KEY(number, name)
 ) WITHOUT ROWID;
+ALTER TABLE conversation ADD COLUMN taken_by TEXT;
+ALTER TABLE conversation ADD COLUMN taken_since INTEGER;
+ALTER TABLE conversation ADD COLUMN taken_until INTEGER;
+ALTER TABLE conversation ADD COLUMN given_at INTEGER;
+CREATE INDEX conversation_taken ON conversation(taken_until) WHERE taken_until IS NOT NULL;
 CREATE TABLE rest(
   conversation INTEGER NOT NULL,
   rule TEXT NOT NULL,
@@ -613,6 +619,7 @@ fn migrate(connection: &mut Connection) -> Result<()> {
 mod tests {
     use super::super::rows::JobState;
     use super::*;
+    use crate::policy::handover::Hands;
     use crate::policy::priority::Priority;
     use crate::policy::window::Seen;
 
@@ -695,6 +702,7 @@ mod tests {
         assert_eq!((message.uncertain, message.resent), (false, 0));
         assert_eq!(message.substitute, None);
         assert_eq!(tx.seen_of(3).unwrap(), Seen::default());
+        assert_eq!(tx.hands(3).unwrap(), Hands::default());
         tx.learn_waba("106540300000001", "5").unwrap();
         let queue = tx.queue_row(7).unwrap().unwrap();
         assert_eq!(queue.waba.as_deref(), Some("5"));

@@ -40,6 +40,7 @@ macro_rules! message_columns {
 mod contact;
 mod conversations;
 mod events;
+mod hands;
 mod jobs;
 mod media;
 mod outbox;

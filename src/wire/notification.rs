@@ -10,6 +10,7 @@ use envelope::Envelope;
 use ring::digest;
 use std::borrow::Cow;
 
+mod echoes;
 mod element;
 mod envelope;
 mod marketing;
@@ -107,6 +108,17 @@ pub struct Opening {
     pub from_ad: bool,
 }
 
+/// An answer that the owner of the number gave from the phone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Echo {
+    /// Every id by which it names whom it was written to, best first.
+    pub ids: Vec<String>,
+    /// Its own id.
+    pub wamid: Option<String>,
+    /// When, in Unix seconds, as Meta says.
+    pub at: Option<i64>,
+}
+
 /// One event, ready to be stored.
 #[derive(Clone, Debug)]
 pub struct Incoming<'a> {
@@ -134,6 +146,8 @@ pub struct Incoming<'a> {
     /// Ids that it says are one person's, beside those of its party: of each person
     /// the new ones first.
     pub links: Vec<Vec<String>>,
+    /// What the owner of the number answered from the phone.
+    pub echoes: Vec<Echo>,
     /// The envelope narrowed to this event.
     pub body: Cow<'a, str>,
 }
@@ -198,6 +212,7 @@ fn whole(body: &str) -> Incoming<'_> {
         status: None,
         opening: None,
         links: Vec::new(),
+        echoes: Vec::new(),
         body: Cow::Borrowed(body),
     }
 }

@@ -3,6 +3,7 @@
 //! token, and gain durability, order, pacing and retries. What is not about
 //! messages is passed on (see [`relay`](super::relay)).
 
+use super::handover_api::{self, Refused};
 use super::relay::caller::{aside, is_read, refuse_after_body};
 use super::relay::{Asked, FILES, Relay};
 use super::respond::{Later, Responder};
@@ -54,6 +55,7 @@ enum Route {
     Call { parts: Vec<String> },
     File { name: String },
     Window { number: String, user: String },
+    Handover { number: String, user: String },
     Unknown,
     Malformed,
 }
@@ -126,6 +128,9 @@ impl GraphApi {
             }
             (_, Route::Call { .. }) => not_allowed("GET, POST, DELETE"),
             (Method::Get, Route::Window { number, user }) => self.window(number, user),
+            (method, Route::Handover { number, user }) => {
+                self.handover(&live, &method, (number, user), query)
+            }
             (
                 _,
                 Route::Health | Route::Object { .. } | Route::File { .. } | Route::Window { .. },
@@ -195,6 +200,33 @@ impl GraphApi {
             Err(error) => {
                 log::error!("msg=\"a window cannot be looked up\" error=\"{error}\"");
                 refuse(503, 2, "the store cannot be read now").with("Retry-After", "1")
+            }
+        }
+    }
+
+    /// In whose hands a conversation is to be, or is.
+    fn handover(
+        &self,
+        live: &InForce,
+        method: &Method,
+        whose: (String, String),
+        query: &str,
+    ) -> Answer {
+        let for_ms = live.config.limits.handover_ms;
+        match handover_api::answer(&self.committer, method, whose, query, for_ms) {
+            Ok(Ok(found)) => json_answer(200, found.to_string()),
+            Ok(Err(Refused::Span)) => refuse(
+                400,
+                100,
+                "for is not a span of time: write 90s, 15m, 24h or 7d",
+            ),
+            Ok(Err(Refused::Nobody)) => {
+                refuse(404, 100, "this number has no conversation with this person")
+            }
+            Ok(Err(Refused::Method)) => not_allowed("GET, POST, DELETE"),
+            Err(error) => {
+                log::error!("msg=\"a hand-over cannot be stored\" error=\"{error}\"");
+                refuse(503, 2, "the store cannot be used now").with("Retry-After", "1")
             }
         }
     }
@@ -331,6 +363,10 @@ fn route(path: &str) -> Route {
         },
         // One of ours: Graph knows no such edge.
         [id, edge, _] if edge == "windows" && is_number(id) => Route::Window {
+            user: parts.remove(2),
+            number: parts.remove(0),
+        },
+        [id, edge, _] if edge == "handovers" && is_number(id) => Route::Handover {
             user: parts.remove(2),
             number: parts.remove(0),
         },

@@ -14,6 +14,7 @@
 
 pub mod body;
 pub mod graph_api;
+pub mod handover_api;
 pub mod relay;
 pub mod respond;
 pub mod server;

@@ -24,7 +24,7 @@ use crate::wire::notification::key_digest;
 use crate::wire::signature::hex;
 
 /// What a rule does when it fits; all other keys of a rule are conditions.
-const ACTIONS: [&str; 4] = ["name", "reply", "cooldown", "marketing"];
+const ACTIONS: [&str; 5] = ["name", "reply", "cooldown", "marketing", "hand_over"];
 
 /// Rules that may have a name of their own; no more can rest in a conversation.
 const NAME_CHARS_MAX: usize = 60;
@@ -177,13 +177,14 @@ impl Reader<'_> {
     fn one_rule(&mut self, span: Range<usize>, table: &DeTable) -> Rule {
         let (mut conditions, mut source) = (Vec::new(), String::new());
         let (mut name, mut cooldown_ms, mut marketing) = (None, None, None);
-        let mut reply = None;
+        let (mut reply, mut hand_over) = (None, false);
         self.known = Some(PLACEHOLDERS.map(str::to_owned).into());
         for (key, value) in table {
             match key.get_ref().as_ref() {
                 "name" => name = self.name(value),
                 "cooldown" => cooldown_ms = self.cooldown(value),
                 "marketing" => marketing = self.marketing(value),
+                "hand_over" => hand_over = self.hand_over(value),
                 "reply" => reply = Some(value),
                 condition => {
                     source.push_str(condition);
@@ -198,7 +199,12 @@ impl Reader<'_> {
         }
         let replies = match reply {
             Some(value) => self.replies(value),
-            None if table.contains_key("marketing") => Vec::new(),
+            None if ["marketing", "hand_over"]
+                .iter()
+                .any(|key| table.contains_key(*key)) =>
+            {
+                Vec::new()
+            }
             None => {
                 self.problem(
                     span.clone(),
@@ -218,6 +224,7 @@ impl Reader<'_> {
             replies,
             cooldown_ms,
             marketing,
+            hand_over,
         }
     }
 
@@ -250,6 +257,14 @@ impl Reader<'_> {
             self.problem(value.span(), text);
         }
         span.map(|span| span.as_millis() as i64)
+    }
+
+    fn hand_over(&mut self, value: &Spanned<DeValue>) -> bool {
+        if !matches!(value.get_ref(), DeValue::Boolean(true)) {
+            let text = "hand_over is true, or is left out";
+            self.problem(value.span(), text);
+        }
+        true
     }
 
     fn marketing(&mut self, value: &Spanned<DeValue>) -> Option<Effect> {

@@ -80,6 +80,7 @@ impl Tx<'_> {
         let full_at_us = self.pair_full_at_us(into)?.max(now_us) + owed_us;
         self.set_pair_full_at_us(into, full_at_us)?;
         self.set_seen(into, self.seen_of(into)?.merge(self.seen_of(from)?))?;
+        self.set_hands(into, self.hands(into)?.merge(self.hands(from)?))?;
         self.merge_contact(from, into)?;
         self.join_thread(from, into)?;
         self.execute(

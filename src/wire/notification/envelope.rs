@@ -4,7 +4,7 @@
 use super::super::raw::{self, Cursor, Edit, Member};
 use super::people::{self, Ids};
 use super::{
-    EVENTS_MAX, Incoming, Kind, Party, SPLIT_BYTES_MAX, element, opening, other_key, whole,
+    EVENTS_MAX, Incoming, Kind, Party, SPLIT_BYTES_MAX, echoes, element, opening, other_key, whole,
 };
 use std::borrow::Cow;
 
@@ -242,6 +242,10 @@ impl<'a> Change<'a> {
             value => value,
         };
         let links = self.value.links();
+        let (echoes, written_to) = match field == echoes::FIELD {
+            true => echoes::read(&self.value.members),
+            false => (Vec::new(), None),
+        };
         Incoming {
             kind: Kind::Other,
             type_: self.value.type_(),
@@ -252,11 +256,13 @@ impl<'a> Change<'a> {
             party: self
                 .value
                 .party(&links)
+                .or(written_to)
                 .unwrap_or_else(|| Party::Account(waba.to_owned())),
             id: None,
             status: None,
             opening: None,
             links,
+            echoes,
             body,
         }
     }
@@ -370,6 +376,7 @@ impl<'a> Value<'a> {
                 true => people::of_system(members).into_iter().collect(),
                 false => Vec::new(),
             },
+            echoes: Vec::new(),
             type_,
             field,
             number: self.number.clone().into_owned(),

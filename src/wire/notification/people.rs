@@ -181,6 +181,15 @@ pub(super) fn of_update(members: &[Member<'_>]) -> Option<Vec<String>> {
     ])
 }
 
+/// Whom the business wrote to.
+pub(super) fn of_echo(members: &[Member<'_>]) -> Option<Vec<String>> {
+    let ids = Ids::read(members, "to_user_id", &["to"]);
+    match user([&ids.bsuid, &ids.phone])? {
+        Party::User(ids) => Some(ids),
+        _ => None,
+    }
+}
+
 /// Ids of one person; `None` when there are not two to link.
 fn linked<const N: usize>(ids: [Option<Cow<'_, str>>; N]) -> Option<Vec<String>> {
     let ids = ids.map(|id| id.map(normal).filter(|id| !id.is_empty()));

@@ -58,7 +58,7 @@ fn a_mistake_in_a_condition_is_named() {
         ),
         (
             "mach = 'a'\nreply = 'x'",
-            "line 2: rule 1: unknown key mach: a rule has name, reply, cooldown, marketing, and as conditions text, words, match,",
+            "line 2: rule 1: unknown key mach: a rule has name, reply, cooldown, marketing, hand_over, and as conditions text, words, match,",
         ),
     ] {
         check_refused(lines, expected);
@@ -129,6 +129,10 @@ fn a_mistake_in_what_combines_or_limits_conditions_is_named() {
         (
             "marketing = false\ntext = 'a'",
             "line 2: rule 1: marketing is \"stop\" when",
+        ),
+        (
+            "hand_over = 'yes'\ntext = 'a'",
+            "line 2: rule 1: hand_over is true, or is left out",
         ),
         (
             "name = ''\ntext = 'a'",
@@ -456,7 +460,7 @@ fn a_file_that_cannot_be_loaded_says_why() {
         "two.toml",
         Some(b"[[rule]]\na = 1\n"),
         "PATH line 1: rule 1: it has no reply: write reply = \"\u{2026}\", or reply = [] to answer nothing\n\
-         PATH line 2: rule 1: unknown key a: a rule has name, reply, cooldown, marketing, and as conditions \
+         PATH line 2: rule 1: unknown key a: a rule has name, reply, cooldown, marketing, hand_over, and as conditions \
          text, words, match, reply_id, type, referral, number, first_contact, stale, open, closed, any, all, not",
     );
 }

@@ -286,14 +286,18 @@ fn a_rest_is_remembered_by_name_or_conditions_wherever_the_rule_stands() {
 }
 
 #[test]
-fn stop_and_start_are_remembered_with_or_without_an_answer() {
+fn stop_start_and_a_hand_over_are_remembered_with_or_without_an_answer() {
     let rules = rules(
         "[[rule]]\ntext = 'stop'\nmarketing = 'stop'\nreply = 'Bye'\n\
-         [[rule]]\ntext = 'start'\nmarketing = 'start'",
+         [[rule]]\ntext = 'start'\nmarketing = 'start'\n\
+         [[rule]]\ntext = 'help'\nhand_over = true\nreply = 'One moment'\n\
+         [[rule]]\ntext = 'person'\nhand_over = true",
     );
     for (text, effect, replies) in [
         ("STOP", Effect::StopMarketing, 1),
         ("start", Effect::StartMarketing, 0),
+        ("help", Effect::HandOver, 1),
+        ("person", Effect::HandOver, 0),
     ] {
         let answer = answer(&rules, &said(text)).unwrap();
         assert_eq!(

@@ -361,3 +361,58 @@ fn a_user_id_update_tells_of_new_bsuids() {
         check_links(&value, party, &expected);
     }
 }
+
+/// What the owner answered from the phone, by the only event of a value under a
+/// field: to whom, which, when; and whom the event is about.
+fn check_echoes(field: &str, echoes: &str, party: &str, expected: &[&str]) {
+    let body = envelope(&format!(r#""message_echoes":[{echoes}]"#))
+        .replace(r#""field":"messages""#, &format!(r#""field":"{field}""#));
+    let events = sound(&body);
+    assert_eq!(events.len(), 1, "{echoes}");
+    assert_eq!(party_text(&events[0].party), party, "{echoes}");
+    let told = events[0].echoes.iter().map(|echo| {
+        let (ids, wamid) = (echo.ids.join("="), echo.wamid.as_deref().unwrap_or("-"));
+        format!("{ids} {wamid} {}", echo.at.unwrap_or(-1))
+    });
+    assert_eq!(told.collect::<Vec<_>>(), expected, "{echoes}");
+}
+
+#[test]
+fn echoes_tell_whom_the_owner_answered_and_when() {
+    let echo = |to: &str, type_: &str| {
+        format!(r#"{{"from":"15550109000",{to},"id":"w1","timestamp":"9","type":"{type_}"}}"#)
+    };
+    let ann = r#""to":"+1 555 010 0001""#;
+    let both = r#""to":"15550100001","to_user_id":"US.1""#;
+    let field = "smb_message_echoes";
+    check_echoes(
+        field,
+        &echo(ann, "text"),
+        "15550100001",
+        &["15550100001 w1 9"],
+    );
+    check_echoes(
+        field,
+        &echo(both, "image"),
+        "US.1=15550100001",
+        &["US.1=15550100001 w1 9"],
+    );
+    let two = format!(
+        "{},{}",
+        echo(both, "text"),
+        echo(r#""to":"15550100002""#, "text")
+    );
+    let told = ["US.1=15550100001 w1 9", "15550100002 w1 9"];
+    check_echoes(field, &two, "account 7", &told);
+    // Theirs, and no answer.
+    for type_ in ["reaction", "edit", "revoke"] {
+        check_echoes(field, &echo(ann, type_), "15550100001", &[]);
+    }
+    check_echoes(field, &echo(r#""x":1"#, "text"), "account 7", &[]);
+    check_echoes(field, r#"{"to":"1","type":"text"}"#, "1", &["1 - -1"]);
+    check_echoes(field, "null,7,[]", "account 7", &[]);
+    // Old ones, and those of programs.
+    for other in ["history", "message_echoes", "standby"] {
+        check_echoes(other, &echo(ann, "text"), "account 7", &[]);
+    }
+}
