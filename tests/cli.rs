@@ -113,7 +113,7 @@ fn misuse_is_2_and_says_what_is_off() {
         (&["demo", "--once", "bot"], "--once plays the demo's own"),
         (&["status", "--nonsense"], "--nonsense"),
         (&["status", "x"], "unexpected argument `x`"),
-        (&["inbox"], "list, show or replay"),
+        (&["inbox"], "list, show, replay or drop"),
         (&["inbox", "burn"], "not `burn`"),
         (&["inbox", "list", "7"], "unexpected argument `7`"),
         (
@@ -347,7 +347,8 @@ fn rows_have_the_promised_keys() {
         states.collect::<Vec<_>>().join(" ")
     });
     let inbox = setup.json(&["inbox", "list", "--json"]);
-    let expected = "id kind field type key conversation received_at state attempts error media";
+    let expected =
+        "id kind field type key conversation received_at state attempts error media deliveries";
     assert_eq!(keys(&inbox[0]), expected);
     assert!(is_rfc3339(&inbox[0]["received_at"]));
     assert_eq!(inbox[0]["state"], "done");

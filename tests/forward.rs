@@ -329,7 +329,7 @@ fn replay_brings_a_dead_letter_back_and_only_it() {
     assert!(String::from_utf8_lossy(&replayed.stdout).contains("1 event will"));
     place.wait_inbox("done done dead");
     let replayed = place.setup.run(&["inbox", "replay", "--dead"]);
-    assert!(String::from_utf8_lossy(&replayed.stdout).contains("1 event will"));
+    assert!(String::from_utf8_lossy(&replayed.stdout).contains("1 delivery will"));
     place.wait_inbox("done done done");
     assert_eq!(app.texts(), ["bad", "good", "worse", "bad", "worse"]);
     let missing = place.setup.run(&["inbox", "replay", "99"]);

@@ -246,3 +246,74 @@ fn what_is_left_for_a_removed_observer_can_be_dropped() {
     let said = String::from_utf8(unknown.stderr).unwrap();
     assert!(said.contains("crn") && !unknown.status.success(), "{said}");
 }
+
+#[test]
+fn what_one_observer_missed_is_replayed_to_it_alone_and_in_order() {
+    let refuses = AtomicBool::new(true);
+    let refuses: &'static AtomicBool = Box::leak(Box::new(refuses));
+    let bot = App::start(|_| says(200, ""));
+    let crm = App::start(move |_| match refuses.load(Ordering::SeqCst) {
+        true => says(422, ""),
+        false => says(200, ""),
+    });
+    let urls = [bot.url(), crm.url()];
+    let place = Place::new(&[
+        ("FORWARD_URL", &urls[0]),
+        ("OBSERVERS", "crm"),
+        ("OBSERVER_CRM_URL", &urls[1]),
+    ]);
+    let replay = |arguments: &[&str]| {
+        let output = place.setup.run(&[&["inbox", "replay"], arguments].concat());
+        let said = [output.stdout, output.stderr].concat();
+        String::from_utf8(said).unwrap()
+    };
+    for n in 0..6 {
+        place.service.take(&text_message(n, ANA, &n.to_string()));
+    }
+    bot.wait(6);
+    place.wait_inbox(&["dead"; 6].join(" "));
+    refuses.store(false, Ordering::SeqCst);
+    let listed = String::from_utf8(place.setup.run(&["inbox", "list"]).stdout).unwrap();
+    assert!(
+        listed.contains("crm: the observer crm refused it with 422"),
+        "{listed}"
+    );
+    assert!(replay(&["--error", "no such"]).starts_with("0 deliveries"));
+    let would = replay(&["--dead", "--since", "1h", "--dry-run"]);
+    assert_eq!(would, "6 deliveries would be made again\n");
+    assert_eq!(
+        replay(&["--error", "422", "--limit", "2"]),
+        "2 deliveries will be made again\n"
+    );
+    crm.wait(8);
+    assert_eq!(replay(&["--dead"]), "4 deliveries will be made again\n");
+    let expected: Vec<String> = (0..6).map(|n| n.to_string()).collect();
+    assert_eq!(texts_of(&crm.wait(12)[6..], ANA), expected);
+    place.wait_inbox(&["done"; 6].join(" "));
+    let again = replay(&["--consumer", "crm", "--since", "1h"]);
+    assert_eq!(again, "6 deliveries will be made again\n");
+    let received = crm.wait(18);
+    assert_eq!(texts_of(&received[12..], ANA), expected);
+    assert_eq!(
+        received[0].headers["webhook-id"],
+        received[12].headers["webhook-id"]
+    );
+    assert_eq!(bot.received().len(), 6, "the app had its own");
+    let misuses: [(&[&str], &str); 6] = [
+        (&["--consumer", "crm"], "--since TIME"),
+        (&["--since", "1h"], "name one --consumer"),
+        (&["--consumer", "crn", "--since", "1h"], "no consumer crn"),
+        (&["--new", "--since", "1h"], "--new needs"),
+        (&["--dead", "--since", "noon"], "is no time"),
+        (
+            &["--consumer", "crm", "--new", "--since", "1h", "--dead"],
+            "never got",
+        ),
+    ];
+    for (arguments, part) in misuses {
+        let said = replay(arguments);
+        assert!(said.contains(part), "{arguments:?}: {said}");
+    }
+    let new = replay(&["--consumer", "crm", "--new", "--since", "2020-01-01"]);
+    assert_eq!(new, "0 deliveries will be made\n");
+}

@@ -1,11 +1,13 @@
 //! `wabridge inbox list|show|replay|drop`
 
 mod drop;
+mod replay;
 
 use super::{Failure, Outcome, View, ids, no_flags, output, view_and_values, visit};
 use crate::config::{self, Sources};
 use crate::edge::clock;
-use crate::gateway::operator::{self, InboxRow, InboxState, MediaRow, Replayed};
+use crate::gateway::BOT;
+use crate::gateway::operator::{self, DeliveryRow, InboxRow, InboxState, MediaRow};
 use lexopt::{Arg, Parser, ValueExt};
 use serde_json::{Value, json};
 
@@ -15,17 +17,25 @@ Shows the events that came in and what became of them, and delivers them again.
 Usage: wabridge inbox list [--state pending|done|dead] [--limit N] [--json]
        wabridge inbox show ID [--json]
        wabridge inbox replay ID...
-       wabridge inbox replay --dead [--limit N]
+       wabridge inbox replay --dead [--consumer NAME] [--since TIME] [--until TIME]
+                [--error TEXT] [--limit N] [--dry-run]
+       wabridge inbox replay --consumer NAME --since TIME [--until TIME]
+                [--state done|dead] [--error TEXT] [--limit N] [--dry-run]
+       wabridge inbox replay --consumer NAME --new --since TIME [--until TIME] ...
        wabridge inbox drop --consumer NAME
 
 list    the newest events, oldest of them first (50, or --limit N)
 show    one event with its deliveries, its files and Meta's envelope
-replay  hands events to your logic again, in their place in the conversation, and tries
-        files anew that could not be fetched; --dead takes all that were given up
+replay  hands events to your logic again, in their place in the conversation and under the
+        same webhook-id, and tries files anew that could not be fetched. By ids: to all who
+        got them. --dead: what was given up. --consumer: to the bot, or that observer, alone;
+        --since and --until: events that came then (2h ago, 2026-05-31, or RFC 3339);
+        --error: where that is in what went wrong; --new: events that the consumer never
+        got, because it was not there; --dry-run only counts
 drop    gives up what waits for an observer that OBSERVERS does not name any more
 
 --json prints one JSON object a line, with: id kind field type key conversation received_at
-state attempts error media. It works beside the running service.
+state attempts error media deliveries. It works beside the running service.
 ";
 
 pub fn run(mut parser: Parser) -> Outcome {
@@ -37,8 +47,10 @@ pub fn run(mut parser: Parser) -> Outcome {
             ));
         }
     };
-    if verb == "drop" {
-        return drop::run(parser);
+    match verb.as_str() {
+        "replay" => return replay::run(parser),
+        "drop" => return drop::run(parser),
+        _ => {}
     }
     let (view, values, flags) = view_and_values(&mut parser)?;
     match verb.as_str() {
@@ -50,7 +62,6 @@ pub fn run(mut parser: Parser) -> Outcome {
             no_flags(&flags)?;
             show(&view, &values)
         }
-        "replay" => replay(&view, &values, &flags),
         other => Err(Failure::Misused(format!(
             "inbox has list, show, replay and drop, not `{other}`"
         ))),
@@ -82,7 +93,7 @@ fn list(view: &View, values: &[String]) -> Outcome {
             row.conversation.clone(),
             row.state.as_str().to_owned(),
             row.attempts.to_string(),
-            row.error.clone().unwrap_or_default(),
+            error(row),
         ]
     };
     let heads = [
@@ -119,50 +130,6 @@ fn show(view: &View, values: &[String]) -> Outcome {
     Ok(())
 }
 
-fn replay(view: &View, values: &[String], flags: &[String]) -> Outcome {
-    let mut ids = ids(values)?;
-    let mut database = visit()?;
-    match flags {
-        [] if ids.is_empty() => {
-            return Err(Failure::Misused("inbox replay needs ids, or --dead".into()));
-        }
-        [] => {}
-        [flag] if flag == "dead" => {
-            if !ids.is_empty() {
-                return Err(Failure::Misused("give either ids or --dead".into()));
-            }
-            let limit = view.limit.unwrap_or(usize::MAX >> 1);
-            ids = database.read(|tx| operator::dead_letters(tx, limit))?;
-        }
-        _ => return no_flags(flags),
-    }
-    let (mut again, mut missing) = (0, Vec::new());
-    // In steps: a service beside us waits for each of them.
-    for some in ids.chunks(100) {
-        let now = clock::now_ms();
-        let outcomes = database.commit(|tx| {
-            some.iter()
-                .map(|id| Ok((*id, operator::replay(tx, now, *id)?)))
-                .collect::<crate::store::Result<Vec<_>>>()
-        })?;
-        for (id, outcome) in outcomes {
-            match outcome {
-                Replayed::Again => again += 1,
-                Replayed::Pending => {
-                    output::print(&format!("event {id} is still being delivered\n"))
-                }
-                Replayed::Missing => missing.push(id),
-            }
-        }
-    }
-    let s = if again == 1 { "" } else { "s" };
-    output::print(&format!("{again} event{s} will be delivered again\n"));
-    match missing.first() {
-        None => Ok(()),
-        Some(id) => Err(Failure::says(format!("there is no event {id}"))),
-    }
-}
-
 fn json(row: &InboxRow) -> Value {
     json!({
         "id": row.event.id,
@@ -176,7 +143,32 @@ fn json(row: &InboxRow) -> Value {
         "attempts": row.attempts,
         "error": row.error,
         "media": row.media.iter().map(media_json).collect::<Vec<_>>(),
+        "deliveries": row.deliveries.iter().map(delivery_json).collect::<Vec<_>>(),
     })
+}
+
+fn delivery_json(row: &DeliveryRow) -> Value {
+    json!({
+        "consumer": row.consumer,
+        "state": row.state.as_str(),
+        "attempts": row.attempts,
+        "error": row.error,
+    })
+}
+
+/// What went wrong, and for whom when that is not plain.
+fn error(row: &InboxRow) -> String {
+    let error = row.error.clone().unwrap_or_default();
+    let worst = row
+        .deliveries
+        .iter()
+        .find(|d| d.state == row.state && d.error == row.error);
+    match worst {
+        Some(one) if row.error.is_some() && one.consumer != BOT => {
+            format!("{}: {error}", one.consumer)
+        }
+        _ => error,
+    }
 }
 
 fn media_json(row: &MediaRow) -> Value {
@@ -201,23 +193,13 @@ fn path(row: &MediaRow) -> Option<String> {
     Some(folder.join(file).to_string_lossy().into_owned())
 }
 
-/// The row with its deliveries and Meta's envelope to the letter.
+/// The row with Meta's envelope to the letter.
 fn with_body(value: &Value, row: &InboxRow) -> String {
-    let deliveries: Vec<Value> = row
-        .deliveries
-        .iter()
-        .map(|d| {
-            json!({"consumer": d.consumer, "state": d.state.as_str(), "attempts": d.attempts, "error": d.error})
-        })
-        .collect();
     let mut line = value.to_string();
     line.pop();
     // Line breaks stand only between tokens in JSON: blanks there are the same.
     let body = row.event.body.replace(['\n', '\r'], " ");
-    line.push_str(&format!(
-        ",\"deliveries\":{},\"body\":{body}}}\n",
-        Value::from(deliveries)
-    ));
+    line.push_str(&format!(",\"body\":{body}}}\n"));
     line
 }
 

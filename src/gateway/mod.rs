@@ -17,6 +17,7 @@
 //! * [`window`]: what may be sent to a person when
 //! * [`marketing`]: who wants none gets none
 //! * [`operator`]: looking, replaying
+//! * [`replay`]: replaying many at a time
 //! * [`thread`]: what was said in a conversation
 //!
 //! What a crash between two steps means is decided in [`Gateway::recover`].
@@ -34,6 +35,7 @@ pub mod marketing;
 pub mod operator;
 pub mod post;
 pub mod receive;
+pub mod replay;
 pub mod thread;
 pub mod uploads;
 pub mod window;

@@ -3,6 +3,7 @@
 use super::*;
 use crate::config::{ObserverLimits, Selection};
 use operator::Dropped;
+use replay::{Ended, Filter, Mode};
 
 fn observer(name: &str, concurrency: usize, selection: Selection) -> ObserverLimits {
     ObserverLimits {
@@ -200,4 +201,191 @@ fn who_is_taken_out_leaves_what_is_open_until_it_is_back_or_dropped() {
     assert_eq!((dropped, bench.open_of("crm")), (3, 0));
     assert_eq!(bench.dropped("nobody"), Dropped::Missing);
     assert_eq!(bench.dropped("bot"), Dropped::Served);
+}
+
+/// Ends the deliveries to one consumer, step by step, until there are no more.
+fn end_all(bench: &mut Bench, outcome: &Outcome) {
+    loop {
+        let deliveries = bench.deliveries();
+        if deliveries.is_empty() {
+            return;
+        }
+        for delivery in &deliveries {
+            bench.delivered(delivery, outcome);
+        }
+    }
+}
+
+impl Bench {
+    fn queue_of(&self, name: &str) -> QueueId {
+        let found = self.database.read(|tx| replay::consumer(tx, name));
+        found.unwrap().unwrap().id
+    }
+
+    /// How many a filter finds, in steps of at most `limit`.
+    fn replayed(&mut self, mode: Mode, filter: &Filter, limit: usize) -> usize {
+        let (mut found, mut after) = (0, 0);
+        loop {
+            let step = |tx: &Tx<'_>| replay::again(tx, mode, filter, after, limit);
+            let done = self.database.commit(step).unwrap();
+            assert!(done.found <= limit);
+            found += done.found;
+            match done.next {
+                Some(next) => after = next,
+                None => return found,
+            }
+        }
+    }
+}
+
+#[test]
+fn a_filter_takes_what_it_says_and_nothing_else() {
+    let mut bench = bench(&[crm()]);
+    let start = bench.now;
+    for n in 0..4 {
+        bench.now = start + n * MINUTE;
+        bench.write(if n % 2 == 0 { ANN } else { BOB }, None);
+    }
+    // The last is open still; before it the CRM took one of three.
+    for (n, crm_takes) in [(1, false), (2, true), (3, false)] {
+        let mut left = vec!["bot", "crm"];
+        while !left.is_empty() {
+            for delivery in bench.deliveries() {
+                let reason = "Teapot refused it".into();
+                let outcome = match delivery.consumer() {
+                    _ if delivery.event == 4 => later(0, false),
+                    "crm" if delivery.event == n && !crm_takes => Outcome::Dead { reason },
+                    "crm" if delivery.event == 3 => Outcome::Dead { reason },
+                    _ => done(),
+                };
+                bench.delivered(&delivery, &outcome);
+            }
+            left.pop();
+        }
+    }
+    let (crm, bot) = (bench.queue_of("crm"), bench.queue_of("bot"));
+    let all = Filter::default();
+    let dead = Filter {
+        state: Some(Ended::Dead),
+        ..all.clone()
+    };
+    let text = |text: &str| Filter {
+        error: Some(text.into()),
+        ..all.clone()
+    };
+    let to = |queue| Filter {
+        consumer: Some(queue),
+        ..all.clone()
+    };
+    let cases = [
+        (all.clone(), 6),
+        (dead.clone(), 2),
+        (to(bot), 3),
+        (to(crm), 3),
+        (text("teapot"), 2),
+        (text("coffee"), 0),
+        (
+            Filter {
+                state: Some(Ended::Done),
+                ..to(crm)
+            },
+            1,
+        ),
+        (
+            Filter {
+                since: Some(start + MINUTE),
+                ..all.clone()
+            },
+            4,
+        ),
+        (
+            Filter {
+                until: Some(start + MINUTE),
+                ..all.clone()
+            },
+            2,
+        ),
+    ];
+    for (filter, expected) in cases {
+        for limit in [1, 2, 100] {
+            let found = bench.replayed(Mode::Look, &filter, limit);
+            assert_eq!(found, expected, "{filter:?}");
+        }
+    }
+    let now = bench.now;
+    assert_eq!(bench.replayed(Mode::Act(now), &dead, 1), 2);
+    assert_eq!(bench.replayed(Mode::Look, &dead, 1), 0);
+    bench.reload(&[]);
+    assert_eq!(
+        bench.replayed(Mode::Look, &to(crm), 9),
+        0,
+        "nobody serves it"
+    );
+}
+
+#[test]
+fn a_replay_to_one_consumer_comes_in_order_before_what_is_newer() {
+    let mut bench = bench(&[crm()]);
+    (0..4).for_each(|_| _ = bench.write(ANN, None));
+    end_all(&mut bench, &done());
+    bench.write(ANN, None);
+    let filter = Filter {
+        consumer: Some(bench.queue_of("crm")),
+        since: Some(0),
+        ..Filter::default()
+    };
+    let now = bench.now;
+    assert_eq!(bench.replayed(Mode::Act(now), &filter, 2), 4);
+    let mut order = Vec::new();
+    loop {
+        let deliveries = bench.deliveries();
+        if deliveries.is_empty() {
+            break;
+        }
+        for delivery in &deliveries {
+            order.push((delivery.consumer().to_owned(), delivery.event));
+            bench.delivered(delivery, &done());
+        }
+    }
+    let of = |name: &str| -> Vec<EventId> {
+        let own = order.iter().filter(|(consumer, _)| consumer == name);
+        own.map(|(_, event)| *event).collect()
+    };
+    assert_eq!((of("crm"), of("bot")), (vec![1, 2, 3, 4, 5], vec![5]));
+}
+
+#[test]
+fn what_came_before_a_consumer_is_for_it_only_when_asked_for() {
+    let mut bench = bench(&[]);
+    (0..3).for_each(|_| _ = bench.write(ANN, None));
+    end_all(&mut bench, &done());
+    bench.reload(&[crm()]);
+    bench.write(ANN, None);
+    end_all(&mut bench, &done());
+    let crm = bench.queue_of("crm");
+    let filter = Filter {
+        consumer: Some(crm),
+        ..Filter::default()
+    };
+    assert_eq!(bench.replayed(Mode::Look, &filter, 9), 1);
+    let never_got = |bench: &mut Bench, mode: Mode| {
+        let all = Selection::all();
+        let step = |tx: &Tx<'_>| replay::never_got(tx, mode, (crm, &all), (0, i64::MAX), 0, 100);
+        bench.database.commit(step).unwrap().found
+    };
+    let now = bench.now;
+    assert_eq!(never_got(&mut bench, Mode::Look), 3);
+    assert_eq!(never_got(&mut bench, Mode::Act(now)), 3);
+    assert_eq!(never_got(&mut bench, Mode::Act(now)), 0);
+    let mut got = Vec::new();
+    loop {
+        let deliveries = bench.deliveries();
+        let Some(delivery) = deliveries.first() else {
+            break;
+        };
+        got.push((delivery.consumer().to_owned(), delivery.event));
+        bench.delivered(delivery, &done());
+    }
+    let expected: Vec<_> = (1..=3).map(|event| ("crm".to_owned(), event)).collect();
+    assert_eq!(got, expected);
 }

@@ -72,6 +72,16 @@ impl Tx<'_> {
         self.rows(sql, params![before, limit as i64], event)
     }
 
+    /// Events, the oldest first, from those after `after` on.
+    pub fn events_after(&self, after: EventId, limit: usize) -> Result<Vec<Event>> {
+        let sql = concat!(
+            "SELECT ",
+            event_columns!(),
+            " FROM event WHERE id > ?1 ORDER BY id LIMIT ?2"
+        );
+        self.rows(sql, params![after, limit as i64], event)
+    }
+
     /// The deliveries of an event, one a consumer.
     pub fn deliveries(&self, event: EventId) -> Result<Vec<(Job, String, Option<String>)>> {
         self.rows(

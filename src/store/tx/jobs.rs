@@ -252,6 +252,37 @@ impl Tx<'_> {
         self.rows(sql, &[], job)
     }
 
+    /// Deliveries that ended, or only dead letters, the oldest first from the one
+    /// after `after` on: the job, what went wrong, and when its event was stored.
+    pub fn ended_deliveries(
+        &self,
+        after: JobId,
+        only_dead: bool,
+        limit: usize,
+    ) -> Result<Vec<(Job, Option<String>, i64)>> {
+        macro_rules! ended {
+            ($states:literal) => {
+                concat!(
+                    "SELECT ",
+                    job_columns!(),
+                    ", error, (SELECT received_at FROM event WHERE id = job.event)
+                     FROM job WHERE id > ?1 AND ",
+                    $states,
+                    " AND event IS NOT NULL ORDER BY id LIMIT ?2"
+                )
+            };
+        }
+        // Dead letters have an index.
+        let sql = match only_dead {
+            true => ended!("state = 3"),
+            false => ended!("state >= 2"),
+        };
+        self.rows(sql, params![after, limit as i64], |row| {
+            let received_at: Option<i64> = row.get(9)?;
+            Ok((job(row)?, row.get(8)?, received_at.unwrap_or_default()))
+        })
+    }
+
     /// Dead letters of deliveries, the oldest first.
     pub fn dead_deliveries(&self, limit: usize) -> Result<Vec<Job>> {
         let sql = concat!(
