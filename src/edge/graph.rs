@@ -334,6 +334,7 @@ pub fn nothing_was_sent(error: &Error) -> bool {
         | Error::Tls(_)
         | Error::Rustls(_)
         | Error::Timeout(Timeout::Resolve | Timeout::Connect) => true,
+        Error::Io(error) if is_distrusted(error) => true,
         Error::Io(error) => {
             use std::io::ErrorKind::{
                 ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable,
@@ -347,9 +348,20 @@ pub fn nothing_was_sent(error: &Error) -> bool {
     }
 }
 
+/// Whether the other side did not prove who it is. That is settled before the
+/// first byte of a request goes out; other faults of TLS can come at any time.
+fn is_distrusted(error: &std::io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    matches!(
+        inner,
+        Some(rustls::Error::InvalidCertificate(_) | rustls::Error::PeerIncompatible(_))
+    )
+}
+
 /// What went wrong with a call, without what was in it.
 pub fn in_words(error: &Error) -> String {
     match error {
+        Error::Io(error) if is_distrusted(error) => "no secure connection could be made".into(),
         Error::Io(error) => format!("connection failed: {}", error.kind()),
         Error::Timeout(at) => format!("time-out ({at})"),
         Error::HostNotFound => "host name not found".into(),
