@@ -308,3 +308,41 @@ fn what_rules_remember_survives_the_end_of_the_process_and_a_reload() {
     assert_eq!(template, "sale");
     assert_ne!(state, "failed");
 }
+
+#[test]
+fn marketing_by_its_own_path_does_not_pass_who_wants_none() {
+    let standin = graph();
+    let url = standin.url();
+    let mut place = Place::new(&[
+        ("GRAPH_API_URL", &url),
+        ("WHATSAPP_TOKEN", TOKEN),
+        ("API_KEY", "test-api-key"),
+        ("OPERATOR_LISTEN", "127.0.0.1:0"),
+    ]);
+    let line = place.service.wait_for_log("msg=\"serving the API\"");
+    let api = line.split("listen=").nth(1).unwrap().parse().unwrap();
+    place.service.take(&text_message(1, ANA, "hello"));
+    place.setup.json(&["marketing", ANA, "stop", "--json"]);
+    // Whatever is said of its body's type.
+    let refused = |to: &str, type_: &str| {
+        let body = format!(
+            r#"{{"messaging_product":"whatsapp","to":"{to}","type":"template","template":{{"name":"sale","language":{{"code":"en"}}}}}}"#
+        );
+        let headers = [
+            ("Authorization", "Bearer test-api-key"),
+            ("Content-Type", type_),
+        ];
+        let path = "/v26.0/106540300000001/marketing_messages";
+        let answer = request(api, "POST", path, &headers, body.as_bytes()).unwrap();
+        let answer: Value = serde_json::from_str(&answer.body).unwrap();
+        answer["error"]["code"] == 131_050
+    };
+    for type_ in [
+        "application/json",
+        "text/plain",
+        "multipart/form-data; boundary=a",
+    ] {
+        assert!(refused("+1 555-010-7001", type_), "{type_}");
+    }
+    assert!(!refused("15550107009", "application/json"));
+}

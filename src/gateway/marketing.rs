@@ -17,7 +17,7 @@ use crate::wire::notification::{Incoming, Party, Purpose, wants_marketing};
 use crate::wire::outgoing;
 
 /// Graph's code for marketing to a person who has stopped it.
-const STOPPED: i64 = 131_050;
+pub const STOPPED: i64 = 131_050;
 
 impl Gateway {
     /// Why a message object may not go to somebody who wants no marketing.
@@ -90,6 +90,12 @@ pub fn wishes(tx: &Tx<'_>, number: Option<&str>, user: &str) -> Result<Vec<(Stri
         wishes.push((number, tx.contact(conversation)?.marketing_stopped_at));
     }
     Ok(wishes)
+}
+
+/// Whether a person whom `number` may know by this id wants no marketing from it.
+pub fn has_stopped(tx: &Tx<'_>, number: &str, user: &str) -> Result<bool> {
+    let wishes = wishes(tx, Some(number), user)?;
+    Ok(wishes.iter().any(|(_, stopped_at)| stopped_at.is_some()))
 }
 
 /// The person has told somebody whether they want marketing.

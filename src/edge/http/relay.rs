@@ -20,8 +20,10 @@ use crate::edge::clock;
 use crate::edge::graph::{Answered, CALL, Call, Payload, Target, Unanswered};
 use crate::edge::live::{InForce, Live};
 use crate::edge::log::Few;
-use crate::store::Committer;
+use crate::gateway::marketing;
 use crate::store::rows::{Queue, QueueKind};
+use crate::store::{Committer, Tx};
+use crate::wire::outgoing;
 use crate::wire::raw;
 use crate::wire::relay::answer::{self, scrub};
 use crate::wire::relay::link::{File, Links};
@@ -271,8 +273,12 @@ impl<'d> Clerk<'d> {
             body,
             within,
         };
-        let boundary = heads::boundary(&caller.content_type).filter(|_| !is_upload);
-        let is_file = is_upload || boundary.is_some() || !is_small(&caller.content_type);
+        // What is advertised, and to whom, is read before it goes on.
+        let advertiser = target.split('?').next().and_then(advertiser);
+        let boundary =
+            heads::boundary(&caller.content_type).filter(|_| !is_upload && advertiser.is_none());
+        let is_file = advertiser.is_none()
+            && (is_upload || boundary.is_some() || !is_small(&caller.content_type));
         let answered = if caller.method == Method::Get || !caller.has_body() {
             self.live.graph.call(call(Payload::Nothing, CALL))
         } else if is_file && boundary.is_none() && !caller.is_measured() {
@@ -292,9 +298,37 @@ impl<'d> Clerk<'d> {
         } else {
             let body = caller.read_whole(SMALL_BYTES_MAX).map_err(trouble_answer)?;
             let body = without_credentials(body, &caller.content_type);
+            if let Some(number) = advertiser {
+                self.check_wanted(number, &body)?;
+            }
             self.live.graph.call(call(Payload::Whole(&body), CALL))
         };
         answered.map_err(|unanswered| self.failed(&unanswered))
+    }
+
+    /// Marketing goes past the outbox here, but not past who wants none.
+    fn check_wanted(&self, number: &str, body: &[u8]) -> Result<(), Answer> {
+        let body = std::str::from_utf8(body).unwrap_or_default();
+        let recipient = raw::members(body).and_then(|parts| outgoing::recipient(&parts));
+        let Some(recipient) = recipient else {
+            let text = "to: it is not said whom the message is for; write it as a JSON object";
+            return Err(refuse(400, 100, text));
+        };
+        let number = number.to_owned();
+        let looked = move |tx: &Tx<'_>| marketing::has_stopped(tx, &number, &recipient);
+        match self.desk.committer.commit(looked) {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(refuse(
+                400,
+                marketing::STOPPED,
+                "the person has stopped marketing messages from this number",
+            )),
+            Err(error) => {
+                log::error!("msg=\"it cannot be read who wants no marketing\" error=\"{error}\"");
+                let text = "it cannot be read whether the person wants this: try again later";
+                Err(refuse(503, 2, text))
+            }
+        }
     }
 
     /// Graph's answer, with addresses that lead to us and without our token.
@@ -573,6 +607,13 @@ impl Clerk<'_> {
         }
         what(known.entry(id.to_owned()).or_default());
     }
+}
+
+/// The number that sends marketing by Graph's path for it (Meta: Marketing
+/// Messages API), which takes nothing else.
+fn advertiser(path: &str) -> Option<&str> {
+    let (number, edge) = path.split_once('/')?;
+    (edge == "marketing_messages").then_some(number)
 }
 
 /// Whether a body of this type is read whole: a program's parameters.

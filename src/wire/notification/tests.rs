@@ -3,6 +3,7 @@ use Kind::{Call, Message, Other, Status};
 use std::collections::HashSet;
 
 mod keys;
+mod marketing;
 mod opening;
 mod people;
 mod random;
