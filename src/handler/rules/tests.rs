@@ -340,6 +340,7 @@ fn the_example_answers_as_its_notes_say() {
                   Write \"menu\" to see what I can do meanwhile.";
     let unknown = "Sorry, I did not understand \"asdf\". Write \"menu\" to see what I can do.";
     let order = "Thank you, Robin Sample: order 4711 is on its way.";
+    let person = "One moment: somebody will write to you here.";
     let stop = "You get no more offers from us. Write \"start\" if you change your mind.";
     for (text, first, at, expected) in [
         ("Hi", false, OPEN, hello),
@@ -363,6 +364,8 @@ fn the_example_answers_as_its_notes_say() {
         ),
         ("The menu, please", false, OPEN, "read, interactive"),
         ("Thanks!", false, OPEN, "reaction, You are welcome!"),
+        ("Can I talk to a person?", false, OPEN, person),
+        ("Can I talk to a person?", false, CLOSED, closed),
     ] {
         check_example(&said(text), first, at, expected);
     }
