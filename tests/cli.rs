@@ -252,10 +252,16 @@ fn check_tells_what_is_fine_and_what_is_wrong() {
     let in_use = setup.clone().set("LISTEN", &service.address.to_string());
     check(&in_use, &["check"], 0, "is in use: by the running service");
     check(&in_use, &["check"], 0, "ok     database");
-    std::fs::write(&rules, "[[rule]]\nreply = 7\n").unwrap();
+    std::fs::write(
+        &rules,
+        "[[rule]]\nmatch = \"(\"\nreply = \"a\"\n[[rule]]\nclosed = \"shp\"\nreply = \"b\"\n",
+    )
+    .unwrap();
     let wrong = setup.run(&["check"]);
     assert_eq!(wrong.status.code(), Some(1));
-    assert!(out(&wrong).contains("\nwrong  "), "{}", out(&wrong));
+    let text = out(&wrong);
+    let marked = text.lines().filter(|line| line.starts_with("wrong  "));
+    assert_eq!(marked.count(), 2, "each mistake is marked: {text}");
     check(&setup, &["serve"], 1, "rules.toml");
     let nowhere = setup
         .unset("RULES_FILE")

@@ -176,7 +176,10 @@ fn fine(text: &str) -> bool {
     true
 }
 
+/// Several mistakes, one a line, are marked each.
 fn wrong(text: &str) -> bool {
-    output::print(&format!("wrong  {text}\n"));
+    for line in text.lines() {
+        output::print(&format!("wrong  {line}\n"));
+    }
     false
 }

@@ -16,6 +16,7 @@ use crate::wire::sample::{self, Sample};
 use crate::wire::signature::hex;
 use lexopt::{Arg, Parser};
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
@@ -257,6 +258,7 @@ impl Stage {
         let (webhook, secret) = (&self.webhook, &self.secret);
         let database = self.config.database.display();
         let health = webhook.replace(&self.config.webhook_path, "/healthz");
+        let program = as_called(std::env::args_os().next());
         output::print(&format!(
             "\
 The whole loop on this machine. Customers write, wabridge stores and answers by
@@ -269,7 +271,7 @@ examples/rules.toml, and a stand-in for Graph delivers. Ctrl-C ends it.
 
 Write something yourself, from another terminal:
 
-  APP_SECRET={secret} wabridge simulate \"menu\" --name You --from 15550107009 --url {webhook}
+  APP_SECRET={secret} {program} simulate \"menu\" --name You --from 15550107009 --url {webhook}
 
 The same with curl (a second time it is a duplicate, answered 200 and not handled again):
 
@@ -280,7 +282,7 @@ The same with curl (a second time it is a duplicate, answered 200 and not handle
 Meta's handshake, and what is stored:
 
   curl '{webhook}?hub.mode=subscribe&hub.verify_token=demo&hub.challenge=1158201444'
-  DATABASE_URL={database} wabridge inbox list
+  DATABASE_URL={database} {program} inbox list
 
 ",
             self.standin.url()
@@ -363,4 +365,33 @@ fn narrate(names: &Names, exchange: &Exchange) {
 fn say(line: &str) {
     let one_line = line.replace('\n', " / ");
     output::print(&format!("{}\n", output::inert(&one_line)));
+}
+
+/// How to call this program again from the same folder: as it was called, since
+/// under `cargo run` there is no `wabridge` to be found by name. A path that a
+/// shell would take apart is left out.
+fn as_called(program: Option<OsString>) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte);
+    program
+        .and_then(|program| program.into_string().ok())
+        .filter(|program| !program.is_empty() && program.bytes().all(plain))
+        .unwrap_or_else(|| "wabridge".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_to_try_call_the_program_as_it_was_called() {
+        let check = |called: &str, line: &str| {
+            assert_eq!(as_called(Some(called.into())), line, "{called:?}");
+        };
+        check("wabridge", "wabridge");
+        check("target/release/wabridge", "target/release/wabridge");
+        check("/home/me/my code/wabridge", "wabridge");
+        check("$(date)", "wabridge");
+        check("", "wabridge");
+        assert_eq!(as_called(None), "wabridge");
+    }
 }
