@@ -90,6 +90,7 @@ impl Chat {
             read: 0,
         };
         chat.sees("The bot listens.");
+        chat.sees("inbox list");
         chat
     }
 

@@ -47,13 +47,13 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "check",
-        summary: "what is wrong with the settings and the database, and how to mend it",
+        summary: "what is wrong with the settings, the rules and the database, and how to mend it",
         help: || check::HELP.into(),
         run: check::run,
     },
     Command {
         name: "rules",
-        summary: "which rule answers a message, and with what",
+        summary: "which rule answers a message, and with what: test",
         help: || rules::HELP.into(),
         run: rules::run,
     },
@@ -71,7 +71,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "inbox",
-        summary: "events that came in: list, show, replay",
+        summary: "events that came in: list, show, replay, drop",
         help: || inbox::HELP.into(),
         run: inbox::run,
     },
@@ -95,7 +95,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "give",
-        summary: "give it back",
+        summary: "give a conversation back to them",
         help: || handover::GIVE_HELP.into(),
         run: handover::give,
     },

@@ -47,6 +47,7 @@ pub fn run(command: &[OsString]) -> Outcome {
         ("LISTEN", &address.to_string()),
         ("WEBHOOK_PATH", "/webhook"),
     ];
+    let database = folder.join("wabridge.db");
     let mut signals = listen_for_signals()?;
     let mut child = spawn(command, &settings, &folder)?;
     thread::Builder::new()
@@ -55,7 +56,7 @@ pub fn run(command: &[OsString]) -> Outcome {
             while TcpStream::connect(address).is_err() {
                 thread::sleep(LOOK_AGAIN);
             }
-            converse(&standin, &hears);
+            converse(&standin, &hears, &database);
         })?;
     let ended = loop {
         if let Some(status) = child.try_wait()? {
@@ -105,11 +106,13 @@ fn spawn(command: &[OsString], settings: &[(&str, &str)], folder: &Path) -> Resu
 }
 
 /// What is written here goes to the bot.
-fn converse(standin: &StandIn, offered: &Offered) {
-    output::print(
+fn converse(standin: &StandIn, offered: &Offered, database: &Path) {
+    let program = super::as_called(std::env::args_os().next());
+    output::print(&format!(
         "The bot listens. Write to it as its customer, a line a message; the number before a button \
-         or row taps it. Ctrl-C ends it.\n\n",
-    );
+         or row taps it. Ctrl-C ends it.\n\nWhat it stores: DATABASE_URL={} {program} inbox list\n\n",
+        database.display()
+    ));
     for line in stdin().lock().lines() {
         let Ok(line) = line else { return };
         let line = line.trim();
