@@ -6,7 +6,7 @@ use super::callers::Request;
 use super::entries::{Arrived, Breadth, Number, Reply, reasons_to_stand};
 use super::graph::Call;
 use super::halts::{Caller, Halts};
-use super::lanes::Lanes;
+use super::lanes::{Lane, Lanes};
 use super::luck::Plan;
 use super::meta::{self, Event};
 use super::tokens::Tokens;
@@ -40,6 +40,10 @@ pub struct Book {
     wants: Wants,
     per_second: u32,
     lanes: Lanes,
+    /// Until when a person has what was a lane of its own once.
+    taken: BTreeMap<Lane, i64>,
+    /// The service's clock at its last step.
+    pub clock: i64,
     numbers: BTreeMap<String, Number>,
     pub halts: Halts,
     /// Something concerned all numbers.
@@ -65,6 +69,8 @@ impl Book {
             wants: plan.wants,
             per_second: plan.per_second,
             lanes: Lanes::default(),
+            taken: BTreeMap::new(),
+            clock: 0,
             numbers: BTreeMap::new(),
             halts: Halts::default(),
             all_may_stand_until: 0,
@@ -124,6 +130,47 @@ impl Book {
         })
     }
 
+    /// A person has a conversation until then; it is given back when that is now.
+    pub fn taken_over(&mut self, number: &str, user: &str, until: i64) {
+        let lane = self.lanes.of(number, user);
+        let lanes = &self.lanes;
+        self.taken.retain(|other, _| lanes.root(*other) != lane);
+        self.taken.insert(lane, until);
+    }
+
+    /// Of two lanes that became one, the longer hand-over counts.
+    fn is_taken(&self, lane: Lane) -> bool {
+        let root = self.lanes.root(lane);
+        let mut taken = self.taken.iter();
+        taken.any(|(other, until)| self.lanes.root(*other) == root && self.clock < *until)
+    }
+
+    /// After a claim: what it passed over, because a person has the conversation.
+    pub fn passed_over(&mut self, tx: &Tx<'_>) -> Check {
+        if self.taken.is_empty() {
+            return Ok(());
+        }
+        for stored in read(tx.events(i64::MAX, usize::MAX >> 1))? {
+            let Some(index) = self.by_name.get(&meta::name_of(&stored.body)).copied() else {
+                continue;
+            };
+            let event = self.arrived(index);
+            let jobs = read(tx.deliveries(stored.id))?;
+            let done = jobs.iter().any(|(job, ..)| job.state == JobState::Done);
+            if !done || event.ended.is_some() || self.delivering.values().any(|i| *i == index) {
+                continue;
+            }
+            let of_customer = stored.kind == Kind::Message;
+            ensure(of_customer && self.is_taken(event.lane), || {
+                format!("{} is passed over, and nobody has it in hand", event.name)
+            })?;
+            if let Some(event) = &mut self.arrived[index] {
+                event.ended = Some(JobState::Done);
+            }
+        }
+        Ok(())
+    }
+
     /// A delivery was claimed, and the claim is on disk.
     pub fn claimed_delivery(&mut self, tx: &Tx<'_>, delivery: &Delivery, now: i64) -> Check {
         on_disk(tx, delivery.job, delivery.attempt)?;
@@ -131,6 +178,10 @@ impl Book {
         let known = self.by_name.get(&name).copied();
         let index = known.ok_or_else(|| format!("{name} is delivered and was never received"))?;
         let lane = self.lanes.root(self.arrived(index).lane);
+        ensure(
+            delivery.kind != Kind::Message || !self.is_taken(lane),
+            || format!("{name} goes to the app and a person has it in hand"),
+        )?;
         for earlier in self.arrivals.iter().take_while(|i| **i != index) {
             let other = self.arrived(*earlier);
             let waits = other.wanted && other.ended.is_none();
@@ -179,10 +230,14 @@ impl Book {
             }
             Outcome::Done { replies, .. } => replies,
         };
+        let lane = event.lane;
         event.ended = Some(JobState::Done);
+        // A person took the conversation while the app thought.
+        let too_late = self.is_taken(lane);
         let event = self.arrived(index);
         let new: Vec<Reply> = replies
             .iter()
+            .filter(|_| !too_late)
             .map(|reply| Reply::new(reply, event))
             .collect();
         for reply in new {

@@ -7,7 +7,7 @@ use super::process::Stepped;
 use super::world::{Act, World};
 use serde_json::json;
 use wabridge::gateway::operator::{self, Steered};
-use wabridge::gateway::{Post, Posted};
+use wabridge::gateway::{Post, Posted, handover};
 use wabridge::policy::ladder::SendState;
 use wabridge::store::rows::QueueKind;
 
@@ -146,6 +146,28 @@ impl World {
             self.book.steered(message, older.len(), to);
             self.wake_soon(QueueKind::Send, self.now);
         }
+        Ok(())
+    }
+
+    /// Somebody takes a conversation over from the app, or gives it back.
+    pub fn somebody_takes_or_gives(&mut self) -> Check {
+        let Some((number, user)) = self.meta.somebody(&mut self.luck) else {
+            return Ok(());
+        };
+        let now = self.clock();
+        let until = match self.luck.chance(0.7) {
+            true => now + self.luck.between(10_000, 8 * 60_000),
+            false => now,
+        };
+        let stepped = self.step(|_, tx| match until > now {
+            true => handover::take(tx, now, number, &user, until),
+            false => handover::give(tx, now, number, &user),
+        })?;
+        if stepped.value.flatten().is_some() {
+            self.note(|| format!("{user} is taken until {}", until - now));
+            self.book.taken_over(number, &user, until);
+        }
+        self.die_if(stepped.dies);
         Ok(())
     }
 }

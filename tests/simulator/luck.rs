@@ -103,6 +103,9 @@ pub struct Faults {
     pub holds: f64,
     pub retries: f64,
 
+    /// Somebody takes a conversation over, or gives it back, looked at once a minute.
+    pub hands_over: f64,
+
     /// Graph refuses a message for good.
     pub refused: f64,
     pub throttled: f64,
@@ -155,6 +158,7 @@ impl Faults {
             takes_back: luck.fault(0.5),
             holds: luck.fault(0.5),
             retries: luck.fault(0.7),
+            hands_over: luck.fault(0.8),
             refused: luck.fault(0.2),
             throttled: luck.fault(0.3),
             unreachable: luck.fault(0.2),

@@ -241,6 +241,11 @@ impl World {
             }
             ensure(found.work.len() <= room, || "more work than room".into())?;
             self.each_in_its_turn(&before, &found.work)?;
+            if kind == QueueKind::Deliver {
+                self.book.clock = clock;
+                let book = &mut self.book;
+                read(self.database.read(|tx| Ok(book.passed_over(tx))))??;
+            }
             for work in found.work {
                 self.begin(work, claimed.dies)?;
             }
@@ -342,6 +347,7 @@ impl World {
         }
         if finished.value.is_some() {
             self.note(|| format!("{delivery:?} ends: {outcome:?}"));
+            self.book.clock = clock;
             self.book.finished_delivery(delivery.job, &outcome, now)?;
             self.wake_soon(QueueKind::Deliver, now);
             self.wake_soon(QueueKind::Send, now);

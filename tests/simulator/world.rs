@@ -348,6 +348,9 @@ impl World {
                 self.somebody_steers(to)?;
             }
         }
+        if self.luck.chance(self.plan.faults.hands_over) {
+            self.somebody_takes_or_gives()?;
+        }
         match self.luck.chance(self.plan.faults.replays) {
             true => self.replay_a_dead_letter(),
             false => Ok(()),
