@@ -142,6 +142,8 @@ pub struct Forward {
     pub timeout: Duration,
     /// How many calls may run at once.
     pub concurrency: usize,
+    /// A public name may lead into a private network.
+    pub allow_private: bool,
 }
 
 /// The Graph-compatible API.
@@ -327,10 +329,12 @@ pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
     let calls = reader.number("FORWARD_CONCURRENCY", 1, 256) as usize;
     let runs = reader.number("HANDLER_CONCURRENCY", 1, 256) as usize;
     let age_max_ms = reader.seconds("FORWARD_MAX_AGE").as_millis() as i64;
+    let allow_private = reader.yes_or_no("ALLOW_PRIVATE_TARGETS");
     let observers = reader.observers(&observers::Defaults {
         timeout,
         concurrency: calls,
         age_max_ms,
+        allow_private,
     });
     let slowest = observers.iter().map(|observer| observer.app.timeout);
     let slowest = slowest.fold(timeout.max(command_timeout), Duration::max);
@@ -350,7 +354,7 @@ pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
         graph_version: reader.graph_version(),
         root_certificates: sources.value("SSL_CERT_FILE").map(PathBuf::from),
         rules: sources.value("RULES_FILE").map(PathBuf::from),
-        forward: reader.forward(timeout, calls),
+        forward: reader.forward(timeout, calls, allow_private),
         forward_concurrency,
         command,
         api: reader.api(),
@@ -623,7 +627,12 @@ impl Reader<'_> {
         version
     }
 
-    fn forward(&mut self, timeout: Duration, concurrency: usize) -> Option<Forward> {
+    fn forward(
+        &mut self,
+        timeout: Duration,
+        concurrency: usize,
+        allow_private: bool,
+    ) -> Option<Forward> {
         let key = self.standard_key("FORWARD_SECRET");
         // The address as given: an app's path may end in a slash.
         self.url("FORWARD_URL")?;
@@ -632,6 +641,7 @@ impl Reader<'_> {
             key,
             timeout,
             concurrency,
+            allow_private,
         })
     }
 

@@ -99,6 +99,7 @@ pub(super) struct Defaults {
     pub timeout: Duration,
     pub concurrency: usize,
     pub age_max_ms: i64,
+    pub allow_private: bool,
 }
 
 impl Reader<'_> {
@@ -162,6 +163,7 @@ impl Reader<'_> {
                 key,
                 timeout,
                 concurrency,
+                allow_private: defaults.allow_private,
             },
             limits: ObserverLimits {
                 name: name.into(),

@@ -179,6 +179,14 @@ pub const SETTINGS: &[Setting] = &[
     under(
         LOGIC,
         setting(
+            "ALLOW_PRIVATE_TARGETS",
+            "false",
+            "Lets public names in FORWARD_URL and OBSERVER_…_URL lead into a private network. Addresses themselves, localhost, names without a dot, and .internal, .local and .home.arpa always may.",
+        ),
+    ),
+    under(
+        LOGIC,
+        setting(
             "HANDLER_COMMAND",
             "",
             "A program instead of an app: run for each event, with the event on standard input, and replies on standard output. No shell runs it: blanks part its arguments, quotes keep them together.",

@@ -2,14 +2,19 @@
 //! webhooks works behind it unchanged, and may answer with replies. An observer
 //! gets the same, and what it answers is not read.
 
+mod target;
+
 use super::answer::{ANSWER_BYTES_MAX, replies};
 use super::{Delivery, Handled, Handler, Outcome, Wants};
 use crate::config::{Forward, Observer};
 use crate::wire::retry_after;
 use crate::wire::signature::{HubKeys, StandardKey};
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use target::PublicNames;
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Error};
 
 /// The app is near: a connection that takes longer will not come about.
@@ -41,7 +46,7 @@ impl ForwardHandler {
     }
 
     fn of(role: Role, forward: &Forward, hub_keys: &HubKeys) -> ForwardHandler {
-        let agent = Agent::config_builder()
+        let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
@@ -52,8 +57,11 @@ impl ForwardHandler {
             // environment names for the outside world are not asked.
             .proxy(None)
             .user_agent(concat!("wabridge/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .into();
+            .build();
+        let agent = match forward.allow_private {
+            true => config.into(),
+            false => Agent::with_parts(config, DefaultConnector::new(), PublicNames::default()),
+        };
         ForwardHandler {
             role,
             agent,
@@ -187,6 +195,10 @@ fn refused(app: &Role, status: u16, wait: Option<Duration>) -> Outcome {
 /// What went wrong with a call, without what was in it.
 fn in_words(error: &Error) -> String {
     match error {
+        Error::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            "its name leads into a private network: write the address itself, or set ALLOW_PRIVATE_TARGETS=true"
+                .into()
+        }
         Error::Io(error) => error.kind().to_string(),
         Error::Timeout(at) => format!("time-out ({at})"),
         Error::HostNotFound => "host name not found".into(),
