@@ -115,14 +115,21 @@ impl Seen {
     }
 
     /// What is known after Graph took a message to the person at `now`: the first
-    /// one within the time to answer opens the free entry point.
+    /// one within the time to answer opens the free entry point, also while that of
+    /// an earlier click lasts.
     pub fn answered(self, now: i64) -> Seen {
         let in_time = |at: &i64| now.saturating_sub(*at) <= WINDOW_MS;
         match self.entered_at.filter(in_time) {
-            Some(at) if self.free_until.is_none_or(|end| end < at) => Seen {
-                free_until: Some(now.saturating_add(FREE_ENTRY_MS)),
-                ..self
-            },
+            Some(at)
+                if self
+                    .free_until
+                    .is_none_or(|end| end.saturating_sub(FREE_ENTRY_MS) < at) =>
+            {
+                Seen {
+                    free_until: Some(now.saturating_add(FREE_ENTRY_MS)),
+                    ..self
+                }
+            }
             _ => self,
         }
     }
@@ -309,6 +316,17 @@ mod tests {
         let absurd = Seen::default().told_free_until(i64::MAX, T);
         assert_eq!(absurd.free_until, Some(T + 72 * H));
         assert_eq!(told.told_free_until(T / S, T), told, "never shorter");
+    }
+
+    #[test]
+    fn a_click_while_a_free_entry_point_lasts_opens_another_once_answered() {
+        let clicks = &[(0, true, 0), (71 * H, true, 71 * H)][..];
+        let free = |until: i64| format!("free_entry_point {}", until - MARGIN_MS);
+        let (first, second) = (free(73 * H), free(72 * H + 72 * H));
+        check(clicks, &[H, 72 * H], 140 * H, &format!("open {second}"));
+        // One answer is the answer to all clicks before it.
+        let both = &[(0, true, 0), (H / 2, true, H / 2)][..];
+        check(both, &[H, 2 * H], 72 * H, &format!("open {first}"));
     }
 
     #[test]
