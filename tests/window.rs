@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use support::*;
-use wabridge::edge::standin::{Chance, Faults, StandIn, StatusFault};
+use wabridge::edge::standin::{CallFault, Chance, Faults, StandIn, StatusFault};
 use wabridge::wire::sample::{self, Sample};
 
 const KEY: &str = "test-api-key";
@@ -210,4 +210,41 @@ fn a_file_without_a_status_holds_the_rest_up_for_seconds_only() {
     stage.send(text("below it"));
     assert!(stage.standin.wait_accepted(2, PATIENCE));
     assert_eq!(stage.types(), ["sticker", "text"]);
+}
+
+/// What a caller hears who waits for a message that Graph puts off.
+fn waits_for_what_is_put_off(stage: &Stage) -> (u16, Value) {
+    let always = Faults::none().call(Chance::Always, CallFault::PairLimited);
+    stage.standin.set_faults(always);
+    stage.send(text("put off"))
+}
+
+#[test]
+fn a_caller_who_waits_hears_that_the_window_closed_in_the_meantime() {
+    let stage = Stage::new(&[("API_WAIT", "60s")]);
+    // Ten seconds before Meta's end it is over; a slow machine may be later than that.
+    for left in [2, 4, 8, 16] {
+        stage.ana_wrote(DAY - 10 - left);
+        let calls = stage.standin.tally().calls;
+        let (status, answer) = waits_for_what_is_put_off(&stage);
+        assert_eq!(
+            (status, &answer["error"]["code"]),
+            (400, &json!(131_047)),
+            "{answer}"
+        );
+        if stage.standin.tally().calls > calls {
+            return assert!(stage.types().is_empty());
+        }
+    }
+    panic!("it was always too late before the first attempt");
+}
+
+#[test]
+fn a_caller_who_waits_hears_that_the_message_grew_too_old() {
+    let stage = Stage::new(&[("API_WAIT", "60s"), ("SEND_MAX_AGE", "1s")]);
+    let (status, answer) = waits_for_what_is_put_off(&stage);
+    assert_eq!(status, 400, "{answer}");
+    let told = answer["error"]["message"].as_str().unwrap();
+    assert!(told.contains("SEND_MAX_AGE"), "{told}");
+    assert!(stage.types().is_empty());
 }

@@ -19,7 +19,7 @@ use crate::config::{self, Config, Listen};
 use crate::gateway::{Claimed, Gateway, Outcome, Received, Sent, Work};
 use crate::handler::{self, Handler};
 use crate::policy::verdict::{Answer, Verdict};
-use crate::store::rows::QueueKind;
+use crate::store::rows::{Message, QueueKind};
 use crate::store::{Access, Committer, Database, Result as StoreResult, StoreError};
 use crate::wire::raw;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -583,13 +583,20 @@ struct Sends {
     gate: Gate,
     committer: Committer,
     room: WaitingRoom,
-    /// One for each kind of verdict that is told, and one for repeats.
-    lines: [Few; 5],
+    /// One for each kind of verdict that is told, one for repeats, and one for
+    /// what ends without a call.
+    lines: [Few; 6],
 }
 
 impl Job for Sends {
     fn claim(&self, room: usize) -> StoreResult<Claimed> {
-        claim(&self.live, &self.committer, QueueKind::Send, room)
+        let claimed = claim(&self.live, &self.committer, QueueKind::Send, room)?;
+        for message in &claimed.ended {
+            self.tell_ended(message);
+            self.room
+                .settle(message.id, &graph_api::ended(message, None));
+        }
+        Ok(claimed)
     }
 
     fn work(&self, work: Work) -> Box<dyn FnMut() -> StoreResult<()> + '_> {
@@ -643,6 +650,17 @@ impl Job for Sends {
 }
 
 impl Sends {
+    fn tell_ended(&self, message: &Message) {
+        if let Some(held_back) = self.lines[5].pass(clock::now_ms()) {
+            let (outbox, reason) = (message.id, message.error.as_deref().unwrap_or_default());
+            let code = message.error_code;
+            let code = code.map_or_else(String::new, |code| format!(" code={code}"));
+            log::warn!(
+                "msg=\"message not sent; it ended before the call\" outbox={outbox}{code} reason=\"{reason}\"{held_back}"
+            );
+        }
+    }
+
     fn tell_resent(&self, sending: &crate::gateway::Sending) {
         let (outbox, attempt) = (sending.outbox, sending.attempt);
         if sending.resent

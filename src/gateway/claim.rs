@@ -26,6 +26,9 @@ const EXAMINED_MAX: usize = 256;
 pub struct Claimed {
     /// To be done now, each by itself.
     pub work: Vec<Work>,
+    /// Messages that ended here instead, without a call: whoever waits for them
+    /// need not wait any longer.
+    pub ended: Vec<Message>,
     /// When there is more, in Unix milliseconds; `None` until something new
     /// comes.
     pub next_due: Option<i64>,
@@ -251,6 +254,7 @@ impl Gateway {
                     // must not miss a turn for it.
                     Started::NotNow if waiting.none(priority) => break,
                     Started::NotNow => {}
+                    Started::Ended(message) => claimed.ended.push(message),
                     Started::BookedUp(until) => {
                         booked_up = Some(until);
                         break;
@@ -385,13 +389,20 @@ impl Gateway {
         let Some(message) = tx.message(outbox)? else {
             return give_up(tx, now, job, "the message is not stored any more");
         };
+        let end_with = |state: SendState, fault: Fault| {
+            tx.set_message_state(outbox, state, Some(&fault), now)?;
+            tx.end_job(job, JobState::Dead, Some(&fault.text), now)?;
+            Ok(match tx.message(outbox)? {
+                Some(ended) => Started::Ended(ended),
+                None => Started::NotNow,
+            })
+        };
         let end = |state: SendState, text: &str| {
             let fault = Fault {
                 code: message.error_code,
                 text: text.into(),
             };
-            tx.set_message_state(outbox, state, Some(&fault), now)?;
-            give_up(tx, now, job, text)
+            end_with(state, fault)
         };
         match message.state {
             SendState::Queued => {}
@@ -421,10 +432,7 @@ impl Gateway {
             substitute = match self.admit(tx, now, job.lane, &message.type_, &message.body)? {
                 Admission::AsItIs => None,
                 Admission::As(template) => Some(template),
-                Admission::Refused(fault) => {
-                    tx.set_message_state(outbox, SendState::Failed, Some(&fault), now)?;
-                    return give_up(tx, now, job, &fault.text);
-                }
+                Admission::Refused(fault) => return end_with(SendState::Failed, fault),
             };
         }
         let now_us = now * 1_000;
@@ -486,6 +494,8 @@ pub(super) enum Started {
     Work(Work),
     /// It ended or waits; others may go.
     NotNow,
+    /// The message ended without a call.
+    Ended(Message),
     /// The whole number has booked as far ahead as it may: come again then.
     BookedUp(i64),
 }
