@@ -16,6 +16,7 @@
 //! * [`callers`]: those who post through the API, and the operator
 //! * [`tokens`], [`halts`]: which number sends with what, and what stands still
 //! * [`files`]: customers' files, and their book
+//! * [`windows`]: silences of days, customer service windows, the order after files
 //! * [`book`], [`entries`], [`lanes`]: what must have happened, written down independently of the store
 //! * [`turns`]: replies before bulk
 //! * [`rest`]: what must be true in the end
@@ -78,6 +79,8 @@ mod rest;
 mod tokens;
 #[path = "simulator/turns.rs"]
 mod turns;
+#[path = "simulator/windows.rs"]
+mod windows;
 #[path = "simulator/world.rs"]
 mod world;
 

@@ -1,6 +1,7 @@
 //! The business's app: what it makes of an event.
 
 use super::luck::{Faults, Luck, Plan};
+use super::windows::Ways;
 use std::time::Duration;
 use wabridge::gateway::{Delivery, Outcome};
 use wabridge::wire::notification::Kind;
@@ -37,6 +38,7 @@ impl App {
         &mut self,
         luck: &mut Luck,
         plan: &Plan,
+        ways: &Ways,
         delivery: &Delivery,
         now: i64,
     ) -> Outcome {
@@ -54,7 +56,7 @@ impl App {
         }
         let replies = match delivery.kind {
             Kind::Message => (0..luck.below(plan.replies + 1))
-                .map(|_| self.reply(delivery.event))
+                .map(|_| self.reply(ways, delivery.event))
                 .chain(luck.chance(0.2).then(|| r#"{"type":"read"}"#.into()))
                 .collect(),
             _ => Vec::new(),
@@ -62,10 +64,13 @@ impl App {
         Outcome::done(replies)
     }
 
-    fn reply(&mut self, event: i64) -> String {
+    fn reply(&mut self, ways: &Ways, event: i64) -> String {
         self.replies += 1;
         let text = format!("reply {} to event {event}", self.replies);
-        format!(r#"{{"type":"text","text":{{"body":"{text}"}}}}"#)
+        match ways.is_file(self.replies) {
+            true => format!(r#"{{"type":"image","image":{{"id":"1","caption":"{text}"}}}}"#),
+            false => format!(r#"{{"type":"text","text":{{"body":"{text}"}}}}"#),
+        }
     }
 }
 

@@ -10,14 +10,18 @@ use super::lanes::{Lane, Lanes};
 use super::luck::Plan;
 use super::meta::{self, Event};
 use super::tokens::Tokens;
+use super::windows::{self, Ends, Told, Ways};
 use std::collections::{BTreeMap, HashMap};
 use wabridge::config::OnUnknown;
 use wabridge::gateway::{Delivery, Outcome, Posted, Received, Recovered, Sent, Wants};
 use wabridge::policy::ladder::SendState;
 use wabridge::policy::verdict::{Scope, Verdict};
 use wabridge::store::Tx;
-use wabridge::store::rows::{JobId, JobState, OutboxId, QueueKind};
+use wabridge::store::rows::{JobId, JobState, Message, OutboxId, QueueKind};
 use wabridge::wire::notification::{Kind, user_id};
+
+/// Graph's code for what only a template may say.
+const TOO_LATE: i64 = 131_047;
 
 /// The invariant that does not hold, in words.
 pub type Check<T = ()> = Result<T, String>;
@@ -44,6 +48,9 @@ pub struct Book {
     taken: BTreeMap<Lane, i64>,
     /// The service's clock at its last step.
     pub clock: i64,
+    told: Told,
+    template: bool,
+    files_first: bool,
     numbers: BTreeMap<String, Number>,
     pub halts: Halts,
     /// Something concerned all numbers.
@@ -62,7 +69,7 @@ pub struct Book {
 }
 
 impl Book {
-    pub fn new(plan: &Plan, window_ms: i64) -> Book {
+    pub fn new(plan: &Plan, ways: &Ways, window_ms: i64) -> Book {
         Book {
             window_ms,
             on_unknown: plan.on_unknown,
@@ -71,6 +78,9 @@ impl Book {
             lanes: Lanes::default(),
             taken: BTreeMap::new(),
             clock: 0,
+            told: Told::default(),
+            template: ways.template,
+            files_first: ways.files_first,
             numbers: BTreeMap::new(),
             halts: Halts::default(),
             all_may_stand_until: 0,
@@ -103,6 +113,14 @@ impl Book {
                 continue;
             }
             new += 1;
+            if event.opens_a_window() {
+                let at = event.element["timestamp"]
+                    .as_str()
+                    .and_then(|at| at.parse().ok());
+                let at: i64 = at.expect("Meta tells the time");
+                let by_ad = event.element["referral"].is_object();
+                self.told.wrote(lane, at * 1_000, by_ad);
+            }
             self.arrivals.push(index);
             self.by_name.insert(event.name.clone(), index);
             self.arrived[index] = Some(Arrived {
@@ -119,7 +137,12 @@ impl Book {
                 && let Some(&reply) = self.reply_by_outbox.get(&of.outbox)
             {
                 let reply = &mut self.replies[reply];
+                let counts = of.marked && !reply.spent.contains(&of.wamid);
                 reply.told(of);
+                if counts && !reply.answers {
+                    reply.answers = true;
+                    self.told.sent(reply.lane, reply.claimed_at, now);
+                }
                 reply.still_climbs(&read(tx.message(of.outbox))?)?;
             }
         }
@@ -216,7 +239,13 @@ impl Book {
     }
 
     /// The end of a delivery was committed, and its replies with it.
-    pub fn finished_delivery(&mut self, job: JobId, outcome: &Outcome, now: i64) -> Check {
+    pub fn finished_delivery(
+        &mut self,
+        tx: &Tx<'_>,
+        job: JobId,
+        outcome: &Outcome,
+        now: i64,
+    ) -> Check {
         let index = self.delivering.remove(&job).expect("it was claimed");
         let event = self.arrived[index].as_mut().expect("it was claimed");
         let replies = match outcome {
@@ -244,12 +273,46 @@ impl Book {
             let place = self.replies.len();
             self.reply_by_name.insert(reply.name.clone(), place);
             self.replies.push(reply);
+            self.queued(tx, place, now)?;
         }
         Ok(())
     }
 
+    /// A message is in the outbox, in this place: to be sent, or too late.
+    fn queued(&mut self, tx: &Tx<'_>, place: usize, now: i64) -> Check {
+        // Rows are numbered from 1, and none is ever taken out here.
+        let message = read(tx.message(place as i64 + 1))?;
+        match message.filter(|message| message.state == SendState::Failed) {
+            Some(message) => self.ended_here(&message, now),
+            None => Ok(()),
+        }
+    }
+
+    /// A message ended without a call.
+    pub fn ended_here(&mut self, message: &Message, now: i64) -> Check {
+        if (message.state, message.error_code) != (SendState::Failed, Some(TOO_LATE)) {
+            return Ok(());
+        }
+        let place = message.id as usize - 1;
+        let ends = self.told.ends(&self.lanes, self.replies[place].lane);
+        let reply = &mut self.replies[place];
+        reply.outbox = Some(message.id);
+        reply.too_late = true;
+        reply.unknown_since = None;
+        ensure(!reply.is_mark && !self.template, || {
+            format!("`{}` needs no window, or has its template", reply.name)
+        })?;
+        windows::check_refusal(&reply.name, ends, now)
+    }
+
+    /// When the window ends of whom a call goes to, as far as we know.
+    pub fn window_of(&self, call: &Call) -> Option<Ends> {
+        let place = self.reply_by_outbox[&call.sending.outbox];
+        self.told.ends(&self.lanes, self.replies[place].lane)
+    }
+
     /// A request was committed: one message for all with the same key.
-    pub fn posted(&mut self, request: &Request, posted: Posted) -> Check {
+    pub fn posted(&mut self, tx: &Tx<'_>, request: &Request, posted: Posted, now: i64) -> Check {
         let name = &request.name;
         let known = self.reply_by_name.get(name).copied();
         match (posted, known) {
@@ -257,9 +320,10 @@ impl Book {
                 let id = user_id(&request.to);
                 let lane = self.lanes.of(request.number, &id);
                 let reply = Reply::posted(name, request.number, lane, outbox);
-                self.reply_by_name.insert(name.clone(), self.replies.len());
+                let place = self.replies.len();
+                self.reply_by_name.insert(name.clone(), place);
                 self.replies.push(reply);
-                Ok(())
+                self.queued(tx, place, now)
             }
             (Posted::Again(outbox), Some(place)) if !request.foreign => {
                 let made = self.replies[place].outbox;
@@ -324,10 +388,22 @@ impl Book {
             ensure(other.has_ended(tx)?, || {
                 format!("`{name}` overtakes `{}`", other.name)
             })?;
+            let wamid = other.wamid.as_deref();
+            ensure(!other.is_first_to_go(wamid, now), || {
+                format!("`{name}` may overtake the file `{}`", other.name)
+            })?;
         }
         for other in self.sending.values().map(|other| &self.replies[*other]) {
             ensure(!beside(other), || {
                 format!("`{name}` and `{}` are sent at once in one lane", other.name)
+            })?;
+        }
+        if !call.is_mark() {
+            let ends = self.told.ends(&self.lanes, lane);
+            let uncertain = self.replies[place].answers_lost > 0;
+            windows::check_call(call, ends, uncertain, now)?;
+            ensure(self.template || !call.is_substitute(), || {
+                format!("a template goes out for `{name}` unasked")
             })?;
         }
         let within_pair = call.is_mark() || self.lanes.send(lane, now);
@@ -421,6 +497,18 @@ impl Book {
         }
         let message = read(tx.message(call.sending.outbox))?;
         let job = read(tx.job(call.sending.job))?.ok_or("a job is gone")?;
+        if let Verdict::Accepted { wamid, .. } = verdict {
+            reply.wamid.clone_from(wamid);
+            if !call.is_mark() {
+                reply.answers = true;
+                self.told.sent(reply.lane, reply.claimed_at, now);
+            }
+            let waits = self.files_first && call.is_file();
+            reply.file_since = waits.then_some(now);
+            ensure(waits || job.state == JobState::Done, || {
+                format!("`{}` is out and its lane waits", reply.name)
+            })?;
+        }
         reply.heard(call, verdict, now);
         reply.still_climbs(&message)?;
         let burnt = job.attempts;

@@ -2,13 +2,16 @@
 //! hear what became of it, and an operator, who takes messages back, holds them and has them sent again.
 
 use super::book::{Check, read};
+use super::luck::Luck;
 use super::meta::{Meta, NUMBERS};
 use super::process::Stepped;
+use super::windows::Ways;
 use super::world::{Act, World};
 use serde_json::json;
 use wabridge::gateway::operator::{self, Steered};
 use wabridge::gateway::{Post, Posted, handover};
 use wabridge::policy::ladder::SendState;
+use wabridge::store::Tx;
 use wabridge::store::rows::QueueKind;
 
 /// A request to the API. The same request has the same number, and so the same key.
@@ -21,10 +24,12 @@ pub struct Request {
     pub foreign: bool,
     /// A template, to somebody who does not wait.
     pub bulk: bool,
+    /// A picture with these words below it.
+    pub is_file: bool,
 }
 
 impl Request {
-    pub fn new(meta: &Meta, luck: &mut super::luck::Luck, n: u64) -> Option<Request> {
+    pub fn new(meta: &Meta, ways: &Ways, luck: &mut Luck, n: u64) -> Option<Request> {
         let (number, to) = meta.somebody(luck)?;
         Some(Request {
             name: format!("post {n}"),
@@ -32,6 +37,7 @@ impl Request {
             to,
             foreign: false,
             bulk: false,
+            is_file: ways.is_file(n),
         })
     }
 
@@ -43,6 +49,7 @@ impl Request {
             to: format!("1555090{n:04}"),
             foreign: false,
             bulk: true,
+            is_file: false,
         }
     }
 
@@ -55,9 +62,10 @@ impl Request {
             true => format!("{} altered", self.name),
             false => self.name.clone(),
         };
-        let mut body = match self.bulk {
-            true => json!({"type": "template", "template": {"name": text}}),
-            false => json!({"type": "text", "text": {"body": text}}),
+        let mut body = match (self.bulk, self.is_file) {
+            (true, _) => json!({"type": "template", "template": {"name": text}}),
+            (_, true) => json!({"type": "image", "image": {"id": "1", "caption": text}}),
+            _ => json!({"type": "text", "text": {"body": text}}),
         };
         body["messaging_product"] = json!("whatsapp");
         body[to] = json!(self.to);
@@ -75,7 +83,7 @@ const ASKS_AGAIN_MS: i64 = 15_000;
 impl World {
     pub fn somebody_posts(&mut self) {
         self.posts += 1;
-        if let Some(request) = Request::new(&self.meta, &mut self.luck, self.posts) {
+        if let Some(request) = Request::new(&self.meta, &self.ways, &mut self.luck, self.posts) {
             self.at(0, Act::Ask(request));
         }
     }
@@ -100,7 +108,9 @@ impl World {
             let Stepped { value, dies } = stepped;
             if let Some(posted) = value {
                 self.note(|| format!("`{}` is posted: {posted:?}", request.name));
-                self.book.posted(&request, posted)?;
+                let (book, now) = (&mut self.book, self.now);
+                let entry = |tx: &Tx<'_>| Ok(book.posted(tx, &request, posted, now));
+                read(self.database.read(entry))??;
                 if let Posted::New(_) = posted {
                     self.wake_soon(QueueKind::Send, self.now);
                 }

@@ -2,9 +2,10 @@
 //! it must keep by itself.
 
 use super::book::{Check, ensure, read};
-use super::graph::Call;
+use super::graph::{self, Call};
 use super::lanes::Lane;
 use super::meta::StatusOf;
+use super::windows::FILE_WAIT;
 use std::collections::VecDeque;
 use wabridge::config::OnUnknown;
 use wabridge::policy::ladder::SendState;
@@ -58,6 +59,16 @@ pub struct Reply {
     pub spent: Vec<String>,
     /// What was told of those.
     pub of_spent: Vec<&'static str>,
+    /// It was refused here: only a template may go out.
+    pub too_late: bool,
+    /// When the last attempt was claimed.
+    pub claimed_at: i64,
+    /// What Graph called it when it took it.
+    pub wamid: Option<String>,
+    /// Since when Meta gets a file ready that we know it has.
+    pub file_since: Option<i64>,
+    /// It counts as an answer to who came by an ad.
+    pub answers: bool,
     /// Ids Graph gave it: more than one if it went out twice.
     pub wamids: Vec<String>,
     pub rung: u8,
@@ -115,7 +126,7 @@ impl Reply {
         let is_mark = body["type"] == "read";
         let name = match is_mark {
             true => format!("read {}", event.wamid),
-            false => body["text"]["body"].as_str().unwrap_or_default().into(),
+            false => graph::name_of(&body),
         };
         Reply {
             is_mark,
@@ -152,6 +163,11 @@ impl Reply {
             again: 0,
             spent: Vec::new(),
             of_spent: Vec::new(),
+            too_late: false,
+            claimed_at: 0,
+            wamid: None,
+            file_since: None,
+            answers: false,
             wamids: Vec::new(),
             rung: 0,
         }
@@ -163,6 +179,13 @@ impl Reply {
         };
         let job = read(tx.job_of_outbox(outbox))?;
         Ok(job.is_none_or(|job| matches!(job.state, JobState::Done | JobState::Dead)))
+    }
+
+    /// Whether Meta may still be getting the file ready.
+    pub fn is_first_to_go(&self, wamid: Option<&str>, now: i64) -> bool {
+        let told = |s: &(String, &str, bool)| s.2 || Some(s.0.as_str()) == wamid;
+        let waits = |since: i64| now < since + FILE_WAIT;
+        self.file_since.is_some_and(waits) && !self.statuses.iter().any(told)
     }
 
     pub fn starts(
@@ -179,6 +202,7 @@ impl Reply {
         })?;
         self.attempts += 1;
         self.calls += 1;
+        self.claimed_at = now;
         let (attempt, counted) = (call.sending.attempt, self.attempts);
         ensure(attempt == counted, || {
             format!("`{name}`: attempt {counted} is called {attempt}")
@@ -230,6 +254,9 @@ impl Reply {
         self.accepted = false;
         self.refused = false;
         self.limited = false;
+        self.too_late = false;
+        self.file_since = None;
+        self.answers = false;
         self.rung = 0;
     }
 

@@ -54,6 +54,20 @@ impl Call {
         }
     }
 
+    /// A template that took a message's place.
+    pub fn is_substitute(&self) -> bool {
+        self.body["template"]["components"].is_array()
+    }
+
+    pub fn is_file(&self) -> bool {
+        self.body["type"] == "image"
+    }
+
+    /// Whether it may only go to a person who wrote a short time ago.
+    pub fn needs_window(&self) -> bool {
+        !self.is_mark() && self.body["type"] != "template"
+    }
+
     pub fn to(&self) -> &str {
         let to = self.body["to"].as_str().or(self.body["recipient"].as_str());
         to.unwrap_or_default()
@@ -65,12 +79,16 @@ impl Call {
     }
 }
 
-/// The name of a message, by its body.
+/// The name of a message, by its body: what it says, wherever it says it.
 pub fn name_of(body: &Value) -> String {
     let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
-    match (&body["status"], &body["type"]) {
+    let template = &body["template"];
+    let gap = &template["components"][0]["parameters"][0]["text"];
+    match (&body["status"], body["type"].as_str()) {
         (status, _) if status == "read" => format!("read {}", text(&body["message_id"])),
-        (_, type_) if type_ == "template" => text(&body["template"]["name"]),
+        (_, Some("template")) if gap.is_null() => text(&template["name"]),
+        (_, Some("template")) => text(gap),
+        (_, Some("image")) => text(&body["image"]["caption"]),
         _ => text(&body["text"]["body"]),
     }
 }
@@ -97,6 +115,7 @@ impl Graph {
         plan: &Plan,
         call: &Call,
         other_id: Option<String>,
+        too_late: bool,
         now: i64,
     ) -> Answered {
         let faults = &plan.faults;
@@ -122,6 +141,10 @@ impl Graph {
         }
         if luck.chance(faults.refused) {
             return no(error(400, 131_026, None));
+        }
+        // Else it is taken, and a status tells later.
+        if too_late && luck.chance(0.5) {
+            return no(error(400, 131_047, None));
         }
         if luck.chance(faults.lost) {
             let arrived = luck.chance(0.5);

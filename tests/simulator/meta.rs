@@ -3,8 +3,9 @@
 
 use super::lanes::canonical;
 use super::luck::{Faults, Luck};
+use super::windows::{Person, Ways};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use wabridge::wire::notification::Kind;
 use wabridge::wire::sample::{self, Recipient, Sample, Status};
 
@@ -35,6 +36,7 @@ struct Customer {
     group: Option<String>,
     /// Ids they had before.
     former: Vec<String>,
+    person: Person,
 }
 
 /// What Meta has to tell us, once.
@@ -62,6 +64,14 @@ pub struct StatusOf {
     pub marked: bool,
 }
 
+impl Event {
+    /// Whether a person may be sent anything for a while after it.
+    pub fn opens_a_window(&self) -> bool {
+        let of_person = self.element["group_id"].is_null() && self.element["type"] != "system";
+        self.kind == Kind::Message && of_person
+    }
+}
+
 /// One POST.
 pub struct Post {
     pub events: Vec<usize>,
@@ -73,6 +83,8 @@ pub struct Meta {
     pub events: Vec<Event>,
     /// Events not yet in a notification.
     pending: Vec<usize>,
+    /// Messages that Graph took and Meta did not deliver, for they were too late.
+    too_late: HashSet<String>,
 }
 
 impl Meta {
@@ -98,6 +110,7 @@ impl Meta {
                     bsuid,
                     group,
                     former: Vec::new(),
+                    person: Person::default(),
                 }
             })
             .collect();
@@ -105,12 +118,13 @@ impl Meta {
             customers,
             events: Vec::new(),
             pending: Vec::new(),
+            too_late: HashSet::new(),
         }
     }
 
     /// A customer writes, or moves to another number; now and then the account has
     /// news instead.
-    pub fn write(&mut self, luck: &mut Luck, now: i64) {
+    pub fn write(&mut self, luck: &mut Luck, ways: &Ways, now: i64) {
         let n = self.events.len();
         let event = match luck.chance(0.04) {
             true => Event {
@@ -127,14 +141,43 @@ impl Meta {
             false => {
                 let who = luck.below(self.customers.len());
                 let who = &mut self.customers[who];
+                let by_ad = ways.by_ad > 0.0 && luck.chance(ways.by_ad);
                 match who.group.is_none() && luck.chance(0.06) {
                     true => who.moves(luck, n, now),
-                    false => who.clone().message(luck, n, now),
+                    false => who.writes(luck, n, by_ad, now),
                 }
             }
         };
         self.pending.push(n);
         self.events.push(event);
+    }
+
+    /// The newest message of a customer is not told yet.
+    pub fn keeps_back(&mut self) -> Option<usize> {
+        let newest = self.events.last()?;
+        match newest.kind {
+            Kind::Message => self.pending.pop(),
+            _ => None,
+        }
+    }
+
+    pub fn brings(&mut self, event: usize) {
+        self.pending.push(event);
+    }
+
+    /// Whether anything but a template may go there. Groups are not minded.
+    pub fn is_open(&self, to: &str, now: i64) -> bool {
+        let who = self.customers.iter().find(|c| c.is(to));
+        who.is_none_or(|who| who.group.is_some() || who.person.is_open(now))
+    }
+
+    /// Graph took a message.
+    pub fn takes(&mut self, to: &str, wamid: &str, too_late: bool, now: i64) {
+        if too_late {
+            self.too_late.insert(wamid.to_owned());
+        } else if let Some(who) = self.customers.iter_mut().find(|c| c.is(to)) {
+            who.person.sent.push(now);
+        }
     }
 
     /// A customer with a number of ours, by one of the ids they can be written to.
@@ -180,7 +223,10 @@ impl Meta {
             // Both names are given below, with a failure too.
             user_id: None,
             opaque: of.marked.then_some(mark),
-            error: (of.word == "failed").then_some((131_026, "Undeliverable")),
+            error: (of.word == "failed").then_some(match self.too_late.contains(&of.wamid) {
+                true => (131_047, "Re-engagement message"),
+                false => (131_026, "Undeliverable"),
+            }),
             timestamp: now / 1_000,
         });
         let mut element = value_of(&text)["statuses"][0].take();
@@ -364,6 +410,16 @@ impl Customer {
             Some(group) => vec![group.clone()],
             None => bsuid.into_iter().chain(phone).collect(),
         }
+    }
+
+    /// A message, by an ad or not.
+    fn writes(&mut self, luck: &mut Luck, n: usize, by_ad: bool, now: i64) -> Event {
+        self.person.wrote.push((now, by_ad));
+        let mut event = self.clone().message(luck, n, now);
+        if by_ad {
+            event.element["referral"] = json!({"source_type": "ad", "ctwa_clid": "x"});
+        }
+        event
     }
 
     fn message(self, luck: &mut Luck, n: usize, now: i64) -> Event {

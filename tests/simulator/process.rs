@@ -16,6 +16,7 @@ use wabridge::store::rows::{Queue, QueueKind};
 use wabridge::store::{StoreError, Tx};
 use wabridge::wire::media::Kinds;
 use wabridge::wire::notification;
+use wabridge::wire::substitute::Substitute;
 
 const DAY: i64 = 24 * 60 * MINUTE;
 /// Longer than a number's pace and a full disk keep a job that is due waiting.
@@ -67,6 +68,10 @@ impl World {
             // Age ends nothing here: what is given up must have another reason.
             delivery_age_max_ms: 10 * DAY,
             send_age_max_ms: 10 * DAY,
+            window_template: self.ways.template.then(|| {
+                Substitute::parse("late/en_US/text").expect("it is a template with a gap")
+            }),
+            media_order_wait_ms: self.ways.file_wait_ms(),
             media_kinds: Kinds::parse("all").expect("it is a word"),
             ..Limits::default()
         }
@@ -199,7 +204,9 @@ impl World {
         }
         let once_more = answered && self.luck.chance(self.plan.faults.redelivered);
         if !answered || once_more {
+            let again = answered && self.ways.again > 0.0 && self.luck.chance(self.ways.again);
             for (wait, post) in self.meta.again(&mut self.luck, &self.plan.faults, post) {
+                let wait = if again { self.hours() } else { wait };
                 self.at(wait, Act::Post(post));
             }
         }
@@ -236,6 +243,10 @@ impl World {
                 self.die_if(claimed.dies);
                 return Ok(());
             };
+            for message in &found.ended {
+                self.note(|| format!("message {} ends without a call", message.id));
+                self.book.ended_here(message, now)?;
+            }
             if kind == QueueKind::Send {
                 self.book.halts.looked_at(&self.loaded);
             }
@@ -311,6 +322,7 @@ impl World {
                 let token = self.loaded.of(&sending.number);
                 let gateway = self.gateway.clone().expect("it has just claimed");
                 let call = Call::new(sending, token, gateway, life);
+                self.tally.templates += u64::from(call.is_substitute());
                 self.note(|| format!("send `{}` {:?}", call.name(), call.sending));
                 let start_at = call.sending.start_at - self.skew;
                 let book = &mut self.book;
@@ -347,8 +359,10 @@ impl World {
         }
         if finished.value.is_some() {
             self.note(|| format!("{delivery:?} ends: {outcome:?}"));
-            self.book.clock = clock;
-            self.book.finished_delivery(delivery.job, &outcome, now)?;
+            let book = &mut self.book;
+            book.clock = clock;
+            let entry = |tx: &Tx<'_>| Ok(book.finished_delivery(tx, delivery.job, &outcome, now));
+            read(self.database.read(entry))??;
             self.wake_soon(QueueKind::Deliver, now);
             self.wake_soon(QueueKind::Send, now);
         }

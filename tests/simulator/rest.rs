@@ -119,7 +119,10 @@ fn the_message_is_where_it_must_be(book: &Book, reply: &Reply, message: &Message
         format!("`{name}` is {state} and did not reach Graph")
     })?;
     let given_up = match state {
-        "failed" => reply.refused || reply.limited || (reply.is_mark && reply.answers_lost > 0),
+        "failed" => {
+            let lost = reply.is_mark && reply.answers_lost > 0;
+            reply.refused || reply.limited || reply.too_late || lost
+        }
         "cancelled" => reply.stopped == Some(SendState::Cancelled),
         "held" if reply.stopped == Some(SendState::Held) => true,
         "held" => book.on_unknown == OnUnknown::Hold && reply.answers_lost > 0 && told.is_none(),

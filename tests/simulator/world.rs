@@ -11,6 +11,7 @@ use super::meta::{Meta, Post, StatusOf};
 use super::rest;
 use super::tokens::Tokens;
 use super::turns::Turns;
+use super::windows::{self, Ways};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use wabridge::config::Limits;
@@ -44,6 +45,8 @@ pub enum Act {
     Campaign,
     Ask(Request),
     Notify,
+    /// Meta brings an event it kept to itself for hours.
+    Comes(usize),
     Post(Post),
     /// The workers of one kind look for jobs.
     Wake(QueueKind),
@@ -84,6 +87,9 @@ pub struct Tally {
     pub calls: u64,
     pub crashes: u64,
     pub twice: u64,
+    pub too_late: u64,
+    pub templates: u64,
+    pub files: u64,
     pub acts: u64,
     pub seconds: u64,
 }
@@ -96,6 +102,9 @@ impl Tally {
             calls: self.calls + other.calls,
             crashes: self.crashes + other.crashes,
             twice: self.twice + other.twice,
+            too_late: self.too_late + other.too_late,
+            templates: self.templates + other.templates,
+            files: self.files + other.files,
             acts: self.acts + other.acts,
             seconds: self.seconds + other.seconds,
         }
@@ -106,12 +115,16 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(
             f,
-            "{} events, {} replies in {} calls ({} twice, with leave), {} crashes, \
+            "{} events, {} replies in {} calls ({} twice, with leave), \
+             {} too late, {} templates instead, {} files first, {} crashes, \
              {} steps in {} simulated hours",
             self.events,
             self.replies,
             self.calls,
             self.twice,
+            self.too_late,
+            self.templates,
+            self.files,
             self.crashes,
             self.acts,
             self.seconds / 3_600
@@ -132,6 +145,7 @@ pub struct World {
     pub now: i64,
     pub luck: Luck,
     pub plan: Plan,
+    pub ways: Ways,
     agenda: BTreeMap<(i64, u64), Act>,
     planned: u64,
     trace: VecDeque<String>,
@@ -166,9 +180,10 @@ pub struct World {
 impl World {
     pub fn new(seed: u64, aloud: bool) -> World {
         let mut luck = Luck::new(seed);
-        let plan = Plan::draw(&mut luck);
+        let mut plan = Plan::draw(&mut luck);
         let tokens = Tokens::draw(&mut luck);
         let window_ms = Limits::default().reconcile_window_ms;
+        let ways = Ways::draw(seed, &mut plan);
         let database = Database::in_memory().expect("memory needs no file");
         let operator = database.beside().expect("as above");
         World {
@@ -192,10 +207,11 @@ impl World {
             app: App::default(),
             graph: Graph::default(),
             files: Files::default(),
-            book: Book::new(&plan, window_ms),
+            book: Book::new(&plan, &ways, window_ms),
             turns: BTreeMap::new(),
             posts: 0,
             plan,
+            ways,
             tally: Tally::default(),
             resting: false,
         }
@@ -206,6 +222,10 @@ impl World {
         match self.play_all() {
             Ok(()) => {
                 let twice = |r: &&super::entries::Reply| !r.is_mark && r.wamids.len() > 1;
+                let late = |r: &&super::entries::Reply| r.too_late;
+                self.tally.too_late = self.book.replies.iter().filter(late).count() as u64;
+                let file = |r: &&super::entries::Reply| r.file_since.is_some();
+                self.tally.files = self.book.replies.iter().filter(file).count() as u64;
                 self.tally.events = self.meta.events.len() as u64;
                 self.tally.replies = self.book.replies.len() as u64;
                 self.tally.calls = self.book.replies.iter().map(|r| u64::from(r.calls)).sum();
@@ -222,20 +242,22 @@ impl World {
     }
 
     fn play_all(&mut self) -> Check {
-        let span = self.plan.span_ms;
+        let busy = self.plan.span_ms;
+        let span = self.end() - START;
         self.at(0, Act::Start);
         for _ in 0..self.plan.messages {
-            let when = self.luck.between(0, span);
+            let when = self.ways.writes(&mut self.luck, busy);
             self.at(when, Act::Write);
         }
-        for _ in 0..self.plan.posts {
-            let when = self.luck.between(0, span);
-            self.at(when, Act::CallerPosts);
+        let posts = self.plan.posts * if self.ways.are_silent() { 3 } else { 1 };
+        for _ in 0..posts {
+            let when = self.luck.between(0, busy);
+            self.at(self.ways.when(when), Act::CallerPosts);
         }
-        let when = self.luck.between(0, span);
-        self.at(when, Act::Campaign);
-        for minute in 1..=span / MINUTE {
-            self.at(minute * MINUTE, Act::Minute);
+        let when = self.luck.between(0, busy);
+        self.at(self.ways.when(when), Act::Campaign);
+        for minute in 1..=busy / MINUTE {
+            self.at(self.ways.when(minute * MINUTE), Act::Minute);
         }
         self.at(span, Act::Rest);
         while let Some(((now, _), act)) = self.agenda.pop_first() {
@@ -270,6 +292,10 @@ impl World {
                 for post in self.meta.posts(&mut self.luck, self.plan.batch) {
                     self.at(0, Act::Post(post));
                 }
+            }
+            Act::Comes(event) => {
+                self.meta.brings(event);
+                self.notify_soon();
             }
             Act::Post(post) => return self.post(post),
             Act::Wake(kind) => return self.wake(kind),
@@ -307,12 +333,29 @@ impl World {
     // The outsides.
 
     fn customer_writes(&mut self) {
-        self.meta.write(&mut self.luck, self.now);
+        self.meta.write(&mut self.luck, &self.ways, self.now);
         let n = self.meta.events.len();
         if let Some(event) = self.meta.events.last_mut() {
             files::attach(&mut self.luck, event, n);
         }
+        if self.ways.late > 0.0 && self.luck.chance(self.ways.late) {
+            let wait = self.hours();
+            if let Some(event) = self.meta.keeps_back() {
+                self.at(wait, Act::Comes(event));
+            }
+        }
         self.notify_soon();
+    }
+
+    /// When the faults end.
+    fn end(&self) -> i64 {
+        START + self.ways.when(self.plan.span_ms)
+    }
+
+    /// So long that windows close meanwhile; until the faults end at most.
+    pub fn hours(&mut self) -> i64 {
+        let wait = self.luck.between(MINUTE, 30 * 60 * MINUTE);
+        wait.min((self.end() - self.now).max(0))
     }
 
     fn notify_soon(&mut self) {
@@ -385,6 +428,8 @@ impl World {
     fn rest(&mut self) {
         self.note(|| "no more faults".into());
         self.resting = true;
+        self.ways.late = 0.0;
+        self.ways.again = 0.0;
         self.app.mend();
         self.graph.troubles.mend();
         self.files.mend();
@@ -399,7 +444,7 @@ impl World {
     fn app_answers(&mut self, delivery: Delivery, life: u32) {
         let outcome = self
             .app
-            .answer(&mut self.luck, &self.plan, &delivery, self.now);
+            .answer(&mut self.luck, &self.plan, &self.ways, &delivery, self.now);
         let act = Act::AppAnswered {
             delivery,
             outcome,
@@ -415,12 +460,21 @@ impl World {
         }
         let other_id = self.meta.other_id(call.to());
         let (luck, now) = (&mut self.luck, self.now);
-        let answered = self.graph.take(luck, &self.plan, &call, other_id, now);
+        let minds = self.ways.are_silent() && call.needs_window();
+        let too_late = minds && !self.meta.is_open(call.to(), now);
+        let answered = self
+            .graph
+            .take(luck, &self.plan, &call, other_id, too_late, now);
+        if too_late {
+            let ends = self.book.window_of(&call);
+            windows::check_graphs_refusal(&call, ends, now)?;
+        }
         if let Some(wamid) = &answered.wamid {
             self.note(|| format!("  Graph takes `{}`", call.name()));
             self.book.reached_graph(&call, wamid)?;
             if !call.is_mark() {
-                self.plan_statuses(&call, wamid);
+                self.meta.takes(call.to(), wamid, too_late, now);
+                self.plan_statuses(&call, wamid, too_late);
             }
         }
         let verdict = answered.verdict;
@@ -428,12 +482,12 @@ impl World {
         Ok(())
     }
 
-    fn plan_statuses(&mut self, call: &Call, wamid: &str) {
+    fn plan_statuses(&mut self, call: &Call, wamid: &str, too_late: bool) {
         let (luck, faults) = (&mut self.luck, &self.plan.faults);
         if luck.chance(faults.silent) {
             return;
         }
-        let words: &[&'static str] = match luck.chance(faults.failed) {
+        let words: &[&'static str] = match too_late || luck.chance(faults.failed) {
             true if luck.chance(0.5) => &["failed"],
             true => &["sent", "failed"],
             false => &["sent", "delivered", "read"][..1 + luck.below(3)],
