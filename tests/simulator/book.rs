@@ -153,12 +153,12 @@ impl Book {
         })
     }
 
-    /// A person has a conversation until then; it is given back when that is now.
-    pub fn taken_over(&mut self, number: &str, user: &str, until: i64) {
+    /// A person has a conversation until then, or gives it back.
+    pub fn taken_over(&mut self, number: &str, user: &str, until: Option<i64>) {
         let lane = self.lanes.of(number, user);
         let lanes = &self.lanes;
         self.taken.retain(|other, _| lanes.root(*other) != lane);
-        self.taken.insert(lane, until);
+        self.taken.extend(until.map(|until| (lane, until)));
     }
 
     /// Of two lanes that became one, the longer hand-over counts.

@@ -175,7 +175,8 @@ impl World {
         })?;
         if stepped.value.flatten().is_some() {
             self.note(|| format!("{user} is taken until {}", until - now));
-            self.book.taken_over(number, &user, until);
+            let taken = Some(until).filter(|until| *until > now);
+            self.book.taken_over(number, &user, taken);
         }
         self.die_if(stepped.dies);
         Ok(())
