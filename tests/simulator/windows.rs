@@ -246,7 +246,7 @@ pub fn check_refusal(name: &str, ends: Option<Ends>, now: i64) -> Check {
 
 /// Graph found a message too late.
 pub fn check_graphs_refusal(call: &Call, ends: Option<Ends>, now: i64) -> Check {
-    ensure(!ends.is_some_and(|ends| now < ends.least), || {
+    ensure(ends.is_none_or(|ends| now >= ends.least), || {
         format!("`{}` is too late by Graph alone: {ends:?}", call.name())
     })
 }
