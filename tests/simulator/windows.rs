@@ -42,7 +42,7 @@ impl Ways {
     pub fn draw(seed: u64, plan: &mut Plan) -> Ways {
         let (luck, busy_ms) = (&mut Luck::new(mix(!seed)), plan.span_ms);
         let mut ways = Ways {
-            files: luck.chance(0.4),
+            files: luck.chance(0.6),
             ..Ways::default()
         };
         // By a clock that is set nobody can tell how long anything lasts.
