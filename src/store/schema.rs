@@ -621,7 +621,7 @@ mod tests {
     use super::*;
     use crate::policy::handover::Hands;
     use crate::policy::priority::Priority;
-    use crate::policy::window::Seen;
+    use crate::policy::window::{Seen, Window};
 
     fn file(name: &str) -> PathBuf {
         let folder = std::env::temp_dir().join(format!("wabridge-schema-{}", std::process::id()));
@@ -706,6 +706,24 @@ mod tests {
         tx.learn_waba("106540300000001", "5").unwrap();
         let queue = tx.queue_row(7).unwrap().unwrap();
         assert_eq!(queue.waba.as_deref(), Some("5"));
+    }
+
+    #[test]
+    fn the_windows_of_version_1_are_unknown_until_people_write_again() {
+        let path = version_1(
+            "windows-1.db",
+            "INSERT INTO conversation(id, number, user) VALUES(3, '1', 'a');
+             INSERT INTO event(id, digest, kind, field, type, key, conversation, received_at, body)
+               VALUES(5, 'a', 0, 'messages', 'text', 'a', 3, 1, '');",
+        );
+        let database = Database::open(&path, Access::Serve).unwrap();
+        let (tx, day) = (database.tx(), 86_400_000);
+        let window = |now| tx.seen_of(3).unwrap().window(now);
+        assert_eq!(window(100 * day), Window::Unknown);
+        let seen = tx.seen_of(3).unwrap();
+        tx.set_seen(3, seen.heard(None, false, 100 * day)).unwrap();
+        assert!(matches!(window(100 * day), Window::Open { .. }));
+        assert!(matches!(window(102 * day), Window::Closed { .. }));
     }
 
     #[test]
