@@ -7,9 +7,10 @@ use crate::config::{self, Config, Sources};
 use crate::edge::serve::{Running, listen_for_signals, run_until_signal};
 use crate::edge::standin::{Delays, Exchange, Number, Observer, Options, StandIn};
 use crate::edge::{clock, log as log_lines};
-use crate::gateway::operator;
+use crate::gateway::{inbox, outbox};
 use crate::handler::rules::Rules;
 use crate::policy::ladder::SendState;
+use crate::store::tx::MessageFilter;
 use crate::store::{Access, Database};
 use crate::wire::outgoing::is_mark;
 use crate::wire::sample::{self, Sample};
@@ -50,6 +51,9 @@ const SCRIPT: &[(&str, &str, &str)] = &[
     ("Ben", "15550107002", "Do you have bicycles?"),
     ("Ana", "15550107001", "Opening hours"),
 ];
+
+/// More rows than a demo ever makes.
+const ALL: usize = 100_000;
 
 /// One round must be through by then, on the slowest machine.
 const ROUND_MAX: Duration = Duration::from_secs(30);
@@ -188,9 +192,9 @@ impl Stage {
     /// What the store says of the round: `None` when all is as it should be.
     fn verdict(&self) -> Result<Option<String>, Failure> {
         let database = Database::open(&self.config.database, Access::Visit)?;
-        let events = database.read(|tx| operator::inbox(tx, None, usize::MAX >> 1))?;
-        let messages = database.read(|tx| operator::outbox(tx, None, usize::MAX >> 1))?;
-        let is_message = |row: &&operator::InboxRow| row.event.type_ == "text";
+        let events = database.read(|tx| inbox::newest(tx, &inbox::Filter::default(), ALL))?;
+        let messages = database.read(|tx| outbox::newest(tx, &MessageFilter::default(), ALL))?;
+        let is_message = |row: &&inbox::InboxRow| row.event.type_ == "text";
         let texts: Vec<_> = events.iter().filter(is_message).collect();
         if texts.len() != SCRIPT.len() {
             return Ok(Some(format!(

@@ -7,7 +7,7 @@ use super::{Failure, Outcome, View, ids, no_flags, output, view_and_values, visi
 use crate::config::{self, Sources};
 use crate::edge::clock;
 use crate::gateway::BOT;
-use crate::gateway::operator::{self, DeliveryRow, InboxRow, InboxState, MediaRow};
+use crate::gateway::inbox::{self, DeliveryRow, Filter, InboxRow, InboxState, MediaRow};
 use lexopt::{Arg, Parser, ValueExt};
 use serde_json::{Value, json};
 
@@ -78,7 +78,8 @@ fn list(view: &View, values: &[String]) -> Outcome {
             Failure::Misused(format!("--state {word}: events are pending, done or dead"))
         })?),
     };
-    let rows = visit()?.read(|tx| operator::inbox(tx, state, view.limit()))?;
+    let filter = Filter::in_state(state);
+    let rows = visit()?.read(|tx| inbox::newest(tx, &filter, view.limit()))?;
     if view.json {
         rows.iter().for_each(|row| output::json_line(&json(row)));
         return Ok(());
@@ -118,7 +119,7 @@ fn show(view: &View, values: &[String]) -> Outcome {
     }
     let database = visit()?;
     for id in ids {
-        let row = database.read(|tx| operator::inbox_event(tx, id))?;
+        let row = database.read(|tx| inbox::event(tx, id))?;
         let Some(row) = row else {
             return Err(Failure::says(format!("there is no event {id}")));
         };

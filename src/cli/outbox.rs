@@ -2,10 +2,11 @@
 
 use super::{Failure, Outcome, View, ids, no_flags, output, view_and_values, visit};
 use crate::edge::clock;
-use crate::gateway::operator::{self, OutboxRow, Steered};
+use crate::gateway::outbox::{self, OutboxRow, Steered};
 use crate::policy::ladder::SendState;
 use crate::store::Tx;
 use crate::store::rows::OutboxId;
+use crate::store::tx::MessageFilter;
 use lexopt::{Arg, Parser, ValueExt};
 use serde_json::{Value, json};
 
@@ -63,8 +64,11 @@ fn list(view: &View, values: &[String]) -> Outcome {
     if let Some(value) = values.first() {
         return Err(Failure::Misused(format!("unexpected argument `{value}`")));
     }
-    let state = wanted(view)?;
-    let rows = visit()?.read(|tx| operator::outbox(tx, state, view.limit()))?;
+    let filter = MessageFilter {
+        state: wanted(view)?,
+        ..MessageFilter::default()
+    };
+    let rows = visit()?.read(|tx| outbox::newest(tx, &filter, view.limit()))?;
     if view.json {
         rows.iter().for_each(|row| output::json_line(&json(row)));
         return Ok(());
@@ -96,7 +100,7 @@ fn show(view: &View, values: &[String]) -> Outcome {
     }
     let database = visit()?;
     for id in ids {
-        let row = database.read(|tx| operator::outbox_message(tx, id))?;
+        let row = database.read(|tx| outbox::message(tx, id))?;
         let Some(row) = row else {
             return Err(Failure::says(format!(
                 "there is no message {id} in the outbox"
@@ -119,17 +123,17 @@ struct Steering {
 }
 
 const RETRY: Steering = Steering {
-    step: operator::retry_message,
+    step: outbox::retry,
     done: "will be sent again",
     only: "only what was held, has failed, was cancelled or waits for a status is sent again",
 };
 const HOLD: Steering = Steering {
-    step: operator::hold_message,
+    step: outbox::hold,
     done: "is held until it is retried or cancelled",
     only: "only what is queued or waits for a status can be held",
 };
 const CANCEL: Steering = Steering {
-    step: operator::cancel_message,
+    step: outbox::cancel,
     done: "is cancelled",
     only: "only what is queued, held or waits for a status can be taken back",
 };

@@ -16,7 +16,8 @@
 //! * [`post`]: a message handed over by a caller of the API
 //! * [`window`]: what may be sent to a person when
 //! * [`marketing`]: who wants none gets none
-//! * [`operator`]: looking, replaying
+//! * [`operator`]: how the whole is doing
+//! * [`inbox`], [`outbox`]: looking and steering
 //! * [`replay`]: replaying many at a time
 //! * [`thread`]: what was said in a conversation
 //!
@@ -31,8 +32,10 @@ pub mod finish;
 pub mod halts;
 pub mod handover;
 mod identity;
+pub mod inbox;
 pub mod marketing;
 pub mod operator;
+pub mod outbox;
 pub mod post;
 pub mod receive;
 pub mod replay;

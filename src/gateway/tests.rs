@@ -11,6 +11,7 @@ mod halts;
 mod handover;
 mod identity;
 mod joined;
+mod lists;
 mod marketing;
 mod pace;
 mod sends;
@@ -177,7 +178,7 @@ impl Bench {
 
     /// (state of the message, attempts at it)
     fn outbox(&self, id: OutboxId) -> (SendState, u32) {
-        let row = |tx: &Tx<'_>| operator::outbox_message(tx, id);
+        let row = |tx: &Tx<'_>| outbox::message(tx, id);
         let row = self.database.read(row).unwrap().unwrap();
         (row.message.state, row.attempts)
     }

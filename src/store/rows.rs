@@ -169,6 +169,39 @@ pub struct Event {
     pub body: String,
 }
 
+/// Where an event stands: all its deliveries together, the worst off first to
+/// be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum InboxState {
+    /// Nothing is left to do.
+    Done = 0,
+    /// Being delivered, or to be.
+    Pending = 1,
+    /// Given up for at least one consumer.
+    Dead = 2,
+}
+
+impl InboxState {
+    /// All of them.
+    pub const ALL: [InboxState; 3] = [InboxState::Done, InboxState::Pending, InboxState::Dead];
+
+    /// The word used in listings.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            InboxState::Done => "done",
+            InboxState::Pending => "pending",
+            InboxState::Dead => "dead",
+        }
+    }
+
+    /// The state a word names.
+    pub fn parse(word: &str) -> Option<InboxState> {
+        InboxState::ALL
+            .into_iter()
+            .find(|state| state.as_str() == word)
+    }
+}
+
 /// What is remembered of a conversation between its messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Contact {

@@ -42,10 +42,16 @@ mod conversations;
 mod events;
 mod hands;
 mod jobs;
+mod lists;
 mod media;
 mod outbox;
 mod queues;
 mod threads;
+
+#[cfg(test)]
+mod tests;
+
+pub use lists::{EventFilter, Found, MessageFilter, Span};
 
 /// The open transaction.
 pub struct Tx<'c> {

@@ -8,7 +8,7 @@ use super::process::Stepped;
 use super::windows::Ways;
 use super::world::{Act, World};
 use serde_json::json;
-use wabridge::gateway::operator::{self, Steered};
+use wabridge::gateway::outbox::{self, Steered};
 use wabridge::gateway::{Post, Posted, handover};
 use wabridge::policy::ladder::SendState;
 use wabridge::store::Tx;
@@ -143,9 +143,9 @@ impl World {
         }
         let message = self.luck.pick(&newest).id;
         let steered = self.step_beside(|tx| match to {
-            SendState::Held => operator::hold_message(tx, now, message),
-            SendState::Queued => operator::retry_message(tx, now, message),
-            _ => operator::cancel_message(tx, now, message),
+            SendState::Held => outbox::hold(tx, now, message),
+            SendState::Queued => outbox::retry(tx, now, message),
+            _ => outbox::cancel(tx, now, message),
         })?;
         if steered.value == Some(Steered::Done) {
             self.note(|| format!("message {message} is made {to:?} by the operator"));

@@ -8,7 +8,7 @@ use super::meta::Post;
 use super::turns::Due;
 use super::world::{Act, MINUTE, World};
 use wabridge::config::{Limits, Rates};
-use wabridge::gateway::operator::{self, Replayed};
+use wabridge::gateway::inbox::{self, Replayed};
 use wabridge::gateway::{Delivery, Gateway, Outcome, Work};
 use wabridge::policy::pacing::Rate;
 use wabridge::policy::verdict::Verdict;
@@ -397,10 +397,10 @@ impl World {
     pub fn replay_a_dead_letter(&mut self) -> Check {
         let (now, clock) = (self.now, self.clock());
         let replayed = self.step_beside(|tx| {
-            let Some(&event) = operator::dead_letters(tx, 1)?.first() else {
+            let Some(&event) = inbox::dead_letters(tx, 1)?.first() else {
                 return Ok(None);
             };
-            ensure_again(operator::replay(tx, clock, event)?)?;
+            ensure_again(inbox::replay(tx, clock, event)?)?;
             tx.event(event)
         })?;
         if let Some(event) = replayed.value.flatten() {

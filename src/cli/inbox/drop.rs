@@ -2,7 +2,7 @@
 
 use crate::cli::{Failure, Outcome, output, visit};
 use crate::edge::clock;
-use crate::gateway::operator::{self, Dropped};
+use crate::gateway::inbox::{self, Dropped};
 use lexopt::{Arg, Parser, ValueExt};
 
 /// In steps: a service beside us waits for each of them.
@@ -24,7 +24,7 @@ pub(super) fn run(mut parser: Parser) -> Outcome {
     let mut dropped = 0;
     loop {
         let now = clock::now_ms();
-        let step = database.commit(|tx| operator::drop_deliveries(tx, now, &consumer, AT_ONCE))?;
+        let step = database.commit(|tx| inbox::drop_deliveries(tx, now, &consumer, AT_ONCE))?;
         match step {
             Dropped::Some(0) => break,
             Dropped::Some(more) => dropped += more,

@@ -4,7 +4,7 @@ use crate::cli::{Failure, Outcome, ids, output, visit};
 use crate::config::{self, Selection, Sources};
 use crate::edge::clock;
 use crate::gateway::BOT;
-use crate::gateway::operator::{self, Replayed};
+use crate::gateway::inbox::{self, Replayed};
 use crate::gateway::replay::{self, Ended, Filter, Mode, Step};
 use crate::store::rows::{EventId, Queue};
 use crate::store::{self, Database, Tx};
@@ -214,7 +214,7 @@ fn events(database: &mut Database, ids: &[EventId]) -> Outcome {
         let now = clock::now_ms();
         let outcomes = database.commit(|tx| {
             some.iter()
-                .map(|id| Ok((*id, operator::replay(tx, now, *id)?)))
+                .map(|id| Ok((*id, inbox::replay(tx, now, *id)?)))
                 .collect::<store::Result<Vec<_>>>()
         })?;
         for (id, outcome) in outcomes {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::{ObserverLimits, Selection};
-use operator::Dropped;
+use inbox::Dropped;
 use replay::{Ended, Filter, Mode};
 
 fn observer(name: &str, concurrency: usize, selection: Selection) -> ObserverLimits {
@@ -53,7 +53,7 @@ impl Bench {
 
     fn dropped(&mut self, consumer: &str) -> Dropped {
         let now = self.now;
-        let step = |tx: &Tx<'_>| operator::drop_deliveries(tx, now, consumer, 100);
+        let step = |tx: &Tx<'_>| inbox::drop_deliveries(tx, now, consumer, 100);
         self.database.commit(step).unwrap()
     }
 
@@ -172,7 +172,7 @@ fn an_event_gets_too_old_for_each_by_itself() {
     }
     bench.now += 2 * 3_600_000;
     assert_eq!(handed(&bench.deliveries()), [("bot", 1)]);
-    let row = bench.database.read(|tx| operator::inbox_event(tx, 1));
+    let row = bench.database.read(|tx| inbox::event(tx, 1));
     let row = row.unwrap().unwrap();
     let crm = row.deliveries.iter().find(|d| d.consumer == "crm").unwrap();
     let error = crm.error.as_deref().unwrap();

@@ -52,8 +52,8 @@ fn a_dead_letter_lets_the_lane_go_on_and_a_replay_goes_first() {
     bench.delivered(&first, &Outcome::Dead { reason });
     let second = bench.deliveries().remove(0);
     let now = bench.now;
-    let replayed = bench.database.commit(|tx| operator::replay(tx, now, 1));
-    assert_eq!(replayed.unwrap(), operator::Replayed::Again);
+    let replayed = bench.database.commit(|tx| inbox::replay(tx, now, 1));
+    assert_eq!(replayed.unwrap(), inbox::Replayed::Again);
     assert_eq!(events(&bench.deliveries()), [0; 0], "the second still runs");
     bench.delivered(&second, &done());
     let again = bench.deliveries().remove(0);
@@ -140,6 +140,6 @@ fn an_event_too_old_to_be_tried_again_is_a_dead_letter() {
     bench.delivered(&late, &later(1, false));
     bench.now += MINUTE;
     assert!(bench.deliveries().is_empty());
-    let letters = bench.database.read(|tx| operator::dead_letters(tx, 9));
+    let letters = bench.database.read(|tx| inbox::dead_letters(tx, 9));
     assert_eq!(letters.unwrap(), [1]);
 }

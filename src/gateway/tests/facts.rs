@@ -87,13 +87,13 @@ fn a_message_that_came_too_late_is_skipped_and_only_an_operator_has_it_handed_ov
     assert_eq!(after.event, 3, "the lane goes on without it");
     bench.delivered(&after, &done());
     assert!(bench.deliveries().is_empty());
-    let row = bench.database.read(|tx| operator::inbox_event(tx, 2));
+    let row = bench.database.read(|tx| inbox::event(tx, 2));
     let row = row.unwrap().unwrap();
     assert_eq!((row.state.as_str(), row.attempts), ("done", 0));
     let why = row.error.unwrap();
     assert!(why.contains("125 min after it was written"), "{why}");
-    let replayed = bench.database.commit(|tx| operator::replay(tx, 0, 2));
-    assert_eq!(replayed.unwrap(), operator::Replayed::Again);
+    let replayed = bench.database.commit(|tx| inbox::replay(tx, 0, 2));
+    assert_eq!(replayed.unwrap(), inbox::Replayed::Again);
     let replayed = bench.deliveries().remove(0);
     assert_eq!(replayed.facts.stale_ms, Some(125 * MINUTE));
 }
@@ -126,8 +126,8 @@ fn the_first_message_is_first_contact_however_often_it_is_tried() {
     bench.delivered(&second, &done());
     let replayed = bench
         .database
-        .commit(|tx| operator::replay(tx, 0, first.event));
-    assert_eq!(replayed.unwrap(), operator::Replayed::Again);
+        .commit(|tx| inbox::replay(tx, 0, first.event));
+    assert_eq!(replayed.unwrap(), inbox::Replayed::Again);
     assert!(bench.deliveries().remove(0).facts.first_contact);
 }
 

@@ -1,7 +1,7 @@
 //! Customers' files on their way to us.
 
 use super::*;
-use crate::gateway::operator::{MediaState, inbox_event};
+use crate::gateway::inbox::MediaState;
 use crate::policy::fetch::{LIFE_MS, Stored};
 use crate::wire::media::{Digest, Kinds};
 
@@ -25,7 +25,7 @@ impl Bench {
 
     /// State, attempts and error of the only file of an event.
     fn file(&self, event: EventId) -> (MediaState, u32, Option<String>) {
-        let row = self.database.read(|tx| inbox_event(tx, event)).unwrap();
+        let row = self.database.read(|tx| inbox::event(tx, event)).unwrap();
         let file = row.unwrap().media.remove(0);
         (file.state, file.attempts, file.error)
     }
@@ -105,8 +105,8 @@ fn a_file_that_cannot_be_had_is_tried_again_and_then_given_up() {
     let delivery = bench.deliveries().remove(0);
     bench.delivered(&delivery, &done());
     let now = bench.now;
-    let replayed = bench.database.commit(|tx| operator::replay(tx, now, 1));
-    assert_eq!(replayed.unwrap(), operator::Replayed::Again);
+    let replayed = bench.database.commit(|tx| inbox::replay(tx, now, 1));
+    assert_eq!(replayed.unwrap(), inbox::Replayed::Again);
     assert_eq!(bench.fetches().remove(0).attempt, 1);
 }
 

@@ -237,7 +237,7 @@ fn a_read_mark_that_goes_through_does_not_show_that_messages_do() {
         body: r#"{"status":"read","message_id":"wamid.1"}"#.into(),
         idempotency_key: None,
     };
-    let cancel = |tx: &Tx<'_>| operator::cancel_message(tx, 1, all[4].outbox);
+    let cancel = |tx: &Tx<'_>| outbox::cancel(tx, 1, all[4].outbox);
     bench.database.commit(cancel).unwrap();
     let (gateway, now) = (bench.gateway.clone(), bench.now);
     bench

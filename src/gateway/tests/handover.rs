@@ -36,8 +36,8 @@ impl Bench {
     }
 
     /// (state, what is said of it) of an event's only delivery.
-    fn inbox(&self, event: EventId) -> (operator::InboxState, String) {
-        let row = |tx: &Tx<'_>| operator::inbox_event(tx, event);
+    fn inbox(&self, event: EventId) -> (inbox::InboxState, String) {
+        let row = |tx: &Tx<'_>| inbox::event(tx, event);
         let row = self.database.read(row).unwrap().unwrap();
         (row.state, row.error.unwrap_or_default())
     }
@@ -63,7 +63,7 @@ fn the_bot_gets_nothing_of_a_conversation_that_is_taken_and_others_go_on() {
     assert_eq!(events(&bench.deliveries()), [4]);
     for skipped in [3, 5] {
         let (state, said) = bench.inbox(skipped);
-        assert_eq!(state, operator::InboxState::Done);
+        assert_eq!(state, inbox::InboxState::Done);
         assert_eq!(said, "skipped: the conversation is taken over (operator)");
     }
     // Not handed over later, unless an operator wants it.
@@ -72,8 +72,8 @@ fn the_bot_gets_nothing_of_a_conversation_that_is_taken_and_others_go_on() {
     let delivery = bench.deliveries().remove(0);
     assert_eq!(delivery.event, 6);
     bench.delivered(&delivery, &done());
-    let replayed = bench.database.commit(|tx| operator::replay(tx, 0, 3));
-    assert_eq!(replayed.unwrap(), operator::Replayed::Again);
+    let replayed = bench.database.commit(|tx| inbox::replay(tx, 0, 3));
+    assert_eq!(replayed.unwrap(), inbox::Replayed::Again);
     assert_eq!(events(&bench.deliveries()), [3]);
 }
 
@@ -106,7 +106,7 @@ fn what_the_bot_said_before_goes_out_and_what_it_says_too_late_does_not() {
     let said = "its replies were not sent: the conversation is taken over (operator)";
     assert_eq!(
         bench.inbox(thinking.event),
-        (operator::InboxState::Done, said.into())
+        (inbox::InboxState::Done, said.into())
     );
     for sent in 1..=2 {
         let send = bench.sends().remove(0);

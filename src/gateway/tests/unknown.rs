@@ -1,7 +1,7 @@
 //! Messages that may have gone out: repeated, held, settled.
 
 use super::*;
-use operator::Steered;
+use outbox::Steered;
 
 fn row(bench: &Bench, id: OutboxId) -> Message {
     bench.database.read(|tx| tx.message(id)).unwrap().unwrap()
@@ -36,9 +36,9 @@ fn a_crash_in_a_call_and_an_operators_retry_count_too() {
     bench.queue(ANN, 1);
     bench.sends();
     bench.restart("token");
-    assert_eq!(steer(&mut bench, operator::hold_message), Steered::Done);
+    assert_eq!(steer(&mut bench, outbox::hold), Steered::Done);
     assert!(row(&bench, 1).error.unwrap().contains("may have gone out"));
-    assert_eq!(steer(&mut bench, operator::retry_message), Steered::Done);
+    assert_eq!(steer(&mut bench, outbox::retry), Steered::Done);
     assert!(bench.sends().remove(0).resent);
     assert_eq!(row(&bench, 1).resent, 1);
 }
@@ -59,14 +59,14 @@ fn what_was_put_off_or_halted_is_not_sent_twice() {
 fn a_held_message_lets_its_lane_go_on_and_keeps_its_place_for_a_retry() {
     let mut bench = Bench::new();
     bench.queue(ANN, 2);
-    assert_eq!(steer(&mut bench, operator::hold_message), Steered::Done);
+    assert_eq!(steer(&mut bench, outbox::hold), Steered::Done);
     assert_eq!(
-        steer(&mut bench, operator::hold_message),
+        steer(&mut bench, outbox::hold),
         Steered::NotNow(SendState::Held)
     );
     let second = bench.sends().remove(0);
     assert_eq!(second.outbox, 2);
-    assert_eq!(steer(&mut bench, operator::retry_message), Steered::Done);
+    assert_eq!(steer(&mut bench, outbox::retry), Steered::Done);
     assert!(bench.sends().is_empty(), "one at a time");
     bench.sent(&second, &accepted("w2"));
     assert_eq!(bench.sends()[0].outbox, 1);
@@ -78,10 +78,10 @@ fn what_is_on_its_way_or_over_cannot_be_held() {
     bench.queue(ANN, 1);
     let send = bench.sends().remove(0);
     let sending = Steered::NotNow(SendState::Sending);
-    assert_eq!(steer(&mut bench, operator::hold_message), sending);
+    assert_eq!(steer(&mut bench, outbox::hold), sending);
     bench.sent(&send, &accepted("w1"));
     let accepted = Steered::NotNow(SendState::Accepted);
-    assert_eq!(steer(&mut bench, operator::hold_message), accepted);
+    assert_eq!(steer(&mut bench, outbox::hold), accepted);
 }
 
 #[test]
@@ -107,10 +107,10 @@ fn a_message_whose_call_is_under_way_is_not_retried_beside_it() {
     bench.queue(ANN, 1);
     let send = bench.sends().remove(0);
     bench.status(&send, "w1", "failed", true);
-    let steered = steer(&mut bench, operator::retry_message);
+    let steered = steer(&mut bench, outbox::retry);
     assert_eq!(steered, Steered::NotNow(SendState::Failed));
     assert_eq!(bench.sent(&send, &lost()), Sent::Ended);
-    assert_eq!(steer(&mut bench, operator::retry_message), Steered::Done);
+    assert_eq!(steer(&mut bench, outbox::retry), Steered::Done);
     assert_eq!(bench.sends().remove(0).attempt, 1);
 }
 
@@ -122,7 +122,7 @@ fn what_comes_late_about_a_failed_try_does_not_settle_the_next_one() {
     let first = bench.sends().remove(0);
     bench.sent(&first, &accepted("w1"));
     bench.status(&first, "w1", "failed", true);
-    assert_eq!(steer(&mut bench, operator::retry_message), Steered::Done);
+    assert_eq!(steer(&mut bench, outbox::retry), Steered::Done);
     bench.status(&first, "w1", "sent", true);
     assert_eq!(row(&bench, 1).state, SendState::Queued);
     let again = bench.sends().remove(0);

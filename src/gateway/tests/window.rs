@@ -90,10 +90,8 @@ fn after_24_hours_only_templates_go_out_and_the_refusal_comes_at_once() {
     bench.sent(&sends[0], &accepted("w2"));
     bench.hears(bench.now, "");
     let now = bench.now;
-    let again = bench
-        .database
-        .commit(|tx| operator::retry_message(tx, now, late));
-    assert_eq!(again.unwrap(), operator::Steered::Done);
+    let again = bench.database.commit(|tx| outbox::retry(tx, now, late));
+    assert_eq!(again.unwrap(), outbox::Steered::Done);
     assert_eq!(bench.sends()[0].outbox, late);
 }
 

@@ -1,0 +1,543 @@
+//! Pages of what is stored, the newest first, for an operator's eyes. A page
+//! looks through so many rows and no more, whatever it finds there, and says
+//! where the next one goes on: what is rare costs no walk over everything.
+
+use super::*;
+
+/// Which events are looked for. Each part narrows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventFilter {
+    /// Of this kind.
+    pub kind: Option<Kind>,
+    /// Of these conversations, which are one person's.
+    pub conversations: Option<Vec<ConversationId>>,
+    /// To this business number.
+    pub number: Option<String>,
+    /// With a delivery to this consumer, whose state alone counts then.
+    pub consumer: Option<QueueId>,
+    /// Standing so.
+    pub state: Option<InboxState>,
+    /// Stored then.
+    pub stored: Span,
+}
+
+/// Which messages are looked for. Each part narrows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MessageFilter {
+    /// Standing so.
+    pub state: Option<SendState>,
+    /// Of this type.
+    pub type_: Option<String>,
+    /// Of these conversations, which are one person's.
+    pub conversations: Option<Vec<ConversationId>>,
+    /// From this business number.
+    pub number: Option<String>,
+    /// That met this code of Meta's last.
+    pub code: Option<i64>,
+    /// Queued then.
+    pub queued: Span,
+}
+
+/// From a time on and before another, in Unix milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// From then on.
+    pub since: Option<i64>,
+    /// Before that.
+    pub until: Option<i64>,
+}
+
+impl Span {
+    /// Whether a time is in it.
+    pub fn includes(&self, at: i64) -> bool {
+        self.since.is_none_or(|since| at >= since) && self.until.is_none_or(|until| at < until)
+    }
+}
+
+/// What was found in so many rows.
+#[derive(Clone, Debug)]
+pub struct Found<T> {
+    /// The newest first.
+    pub rows: Vec<T>,
+    /// Where to go on: the row before this one. `None` at the end.
+    pub older: Option<i64>,
+}
+
+/// A table whose rows are in the order of time.
+#[derive(Clone, Copy)]
+enum Log {
+    Event,
+    Outbox,
+}
+
+const EVENTS: &str = concat!(
+    "SELECT ",
+    event_columns!(),
+    " FROM event AS e
+      WHERE id < ?1 AND id >= ?2
+        AND (?3 IS NULL OR kind = ?3)
+        AND received_at >= ?4 AND received_at < ?5
+        AND (?6 IS NULL OR conversation IN (SELECT value FROM json_each(?6)))
+        AND (?7 IS NULL OR
+             (SELECT number FROM conversation AS c WHERE c.id = e.conversation) = ?7)
+        AND (?8 IS NULL OR EXISTS(SELECT 1 FROM job WHERE job.event = e.id AND job.queue = ?8))
+        AND (?9 IS NULL OR ?9 = coalesce(
+             (SELECT max(CASE job.state WHEN 2 THEN 0 WHEN 3 THEN 2 ELSE 1 END)
+              FROM job WHERE job.event = e.id AND (?8 IS NULL OR job.queue = ?8)), 0))
+      ORDER BY id DESC LIMIT ?10"
+);
+
+const DEAD: &str = "SELECT id, event, error FROM job
+    WHERE state = 3 AND id < ?1 AND event IS NOT NULL ORDER BY id DESC LIMIT ?2";
+
+macro_rules! messages {
+    ($of:literal) => {
+        concat!(
+            "SELECT ",
+            message_columns!(),
+            " FROM outbox ",
+            $of,
+            " AND id < ?1 AND id >= ?2
+              AND (?4 IS NULL OR type = ?4)
+              AND created_at >= ?5 AND created_at < ?6
+              AND (?7 IS NULL OR conversation IN (SELECT value FROM json_each(?7)))
+              AND (?8 IS NULL OR number = ?8)
+              AND (?9 IS NULL OR error_code = ?9)
+              ORDER BY id DESC LIMIT ?10"
+        )
+    };
+}
+const MESSAGES: &str = messages!("WHERE ?3 IS NULL");
+const MESSAGES_IN_STATE: &str = messages!("INDEXED BY outbox_state WHERE state = ?3");
+
+const FLOOR: &str = "SELECT id FROM outbox INDEXED BY outbox_state
+    WHERE state = ?1 AND id < ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3";
+
+const ENDS: [&str; 4] = [
+    "SELECT min(id) FROM event",
+    "SELECT min(id) FROM outbox",
+    "SELECT max(id) FROM event",
+    "SELECT max(id) FROM outbox",
+];
+
+const SINCE: [&str; 2] = [
+    "SELECT id, received_at FROM event WHERE id >= ?1 ORDER BY id LIMIT 1",
+    "SELECT id, created_at FROM outbox WHERE id >= ?1 ORDER BY id LIMIT 1",
+];
+
+impl Tx<'_> {
+    /// Events that the filter takes, `limit` at most, from those older than
+    /// `before` on, among the next `look` of all.
+    pub fn find_events(
+        &self,
+        filter: &EventFilter,
+        before: EventId,
+        limit: usize,
+        look: usize,
+    ) -> Result<Found<Event>> {
+        let (before, oldest) = self.ends(Log::Event, before, filter.stored)?;
+        let floor = before.saturating_sub(look as i64).max(oldest);
+        let rows = self.rows(
+            EVENTS,
+            params![
+                before,
+                floor,
+                filter.kind.map(|kind| kind as i64),
+                filter.stored.since.unwrap_or(i64::MIN),
+                filter.stored.until.unwrap_or(i64::MAX),
+                filter.conversations.as_deref().map(list),
+                filter.number,
+                filter.consumer,
+                filter.state.map(|state| state as i64),
+                limit as i64,
+            ],
+            event,
+        )?;
+        let last = rows.last().map(|event| event.id);
+        let older = go_on(last.filter(|_| rows.len() >= limit), floor, oldest);
+        Ok(Found { rows, older })
+    }
+
+    /// Dead letters of deliveries, the newest first, from the job before `before`
+    /// on, no more than `limit`: the job, its event, and what went wrong.
+    pub fn dead_before(
+        &self,
+        before: JobId,
+        limit: usize,
+    ) -> Result<Vec<(JobId, EventId, Option<String>)>> {
+        self.rows(DEAD, params![before, limit as i64], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+    }
+
+    /// Messages that the filter takes, `limit` at most, from those older than
+    /// `before` on, among the next `look`: of those in the state, if one is asked
+    /// for, else of all.
+    pub fn find_messages(
+        &self,
+        filter: &MessageFilter,
+        before: OutboxId,
+        limit: usize,
+        look: usize,
+    ) -> Result<Found<Message>> {
+        let (before, oldest) = self.ends(Log::Outbox, before, filter.queued)?;
+        let floor = match filter.state {
+            Some(state) => self.message_floor(state, before, look)?,
+            None => before.saturating_sub(look as i64),
+        };
+        let floor = floor.max(oldest);
+        let sql = match filter.state {
+            Some(_) => MESSAGES_IN_STATE,
+            None => MESSAGES,
+        };
+        let rows = self.rows(
+            sql,
+            params![
+                before,
+                floor,
+                filter.state.map(SendState::as_str),
+                filter.type_,
+                filter.queued.since.unwrap_or(i64::MIN),
+                filter.queued.until.unwrap_or(i64::MAX),
+                filter.conversations.as_deref().map(list),
+                filter.number,
+                filter.code,
+                limit as i64,
+            ],
+            message,
+        )?;
+        let last = rows.last().map(|message| message.id);
+        let older = go_on(last.filter(|_| rows.len() >= limit), floor, oldest);
+        Ok(Found { rows, older })
+    }
+
+    /// The last of the next `look` messages in a state.
+    fn message_floor(&self, state: SendState, before: OutboxId, look: usize) -> Result<OutboxId> {
+        let last = look.saturating_sub(1) as i64;
+        let found = self.row(FLOOR, params![state.as_str(), before, last], |row| {
+            row.get(0)
+        })?;
+        Ok(found.unwrap_or(0))
+    }
+
+    /// The row after the newest to look at, and the oldest.
+    fn ends(&self, log: Log, before: i64, span: Span) -> Result<(i64, i64)> {
+        let sql = match log {
+            Log::Event => ENDS[0],
+            Log::Outbox => ENDS[1],
+        };
+        let first = self.row(sql, &[], |row| row.get::<_, Option<i64>>(0))?;
+        let first = first.flatten().unwrap_or(0);
+        let sql = match log {
+            Log::Event => ENDS[2],
+            Log::Outbox => ENDS[3],
+        };
+        let newest = self.row(sql, &[], |row| row.get::<_, Option<i64>>(0))?;
+        let end = newest.flatten().unwrap_or(0) + 1;
+        let (mut before, mut oldest) = (before.min(end), first);
+        if let Some(until) = span.until {
+            before = before.min(self.first_since(log, until, (first, end))?);
+        }
+        if let Some(since) = span.since {
+            oldest = self.first_since(log, since, (first, end))?;
+        }
+        Ok((before, oldest))
+    }
+
+    /// The first row written at a time or later, found by halves: rows are in the
+    /// order of time, as far as the clock went forward.
+    fn first_since(&self, log: Log, at: i64, (first, end): (i64, i64)) -> Result<i64> {
+        let sql = match log {
+            Log::Event => SINCE[0],
+            Log::Outbox => SINCE[1],
+        };
+        let (mut low, mut high) = (first, end);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let found = self.row(sql, params![middle], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+            })?;
+            match found {
+                Some((id, written)) if written < at => low = id + 1,
+                _ => high = middle,
+            }
+        }
+        Ok(low)
+    }
+}
+
+/// Where the next page begins: at the last row of a full one, else where the look
+/// ended, unless nothing is older.
+fn go_on(last_of_full: Option<i64>, floor: i64, oldest: i64) -> Option<i64> {
+    let next = last_of_full.unwrap_or(floor);
+    (next > oldest).then_some(next)
+}
+
+/// Ids as SQLite reads a list.
+fn list(ids: &[ConversationId]) -> String {
+    let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
+    format!("[{}]", ids.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::assert_bounded;
+    use super::*;
+    use crate::store::Database;
+
+    #[test]
+    fn no_list_walks_over_a_table_or_sorts_one() {
+        let all = [EVENTS, DEAD, MESSAGES, MESSAGES_IN_STATE, FLOOR];
+        all.iter()
+            .chain(&ENDS)
+            .chain(&SINCE)
+            .for_each(|sql| assert_bounded(sql));
+    }
+
+    /// Events 1 to 60, stored a second apart: of two numbers, five conversations
+    /// and all kinds; some with deliveries to two consumers in each state. Messages
+    /// likewise.
+    fn full() -> Database {
+        let mut database = Database::in_memory().unwrap();
+        let fill = |tx: &Tx<'_>| {
+            for id in 1..=5 {
+                tx.insert_conversation(["7", "8"][id % 2], &format!("u{id}"))?;
+            }
+            for id in 1..=60_i64 {
+                tx.execute(
+                    "INSERT INTO event(id, digest, kind, field, type, key, conversation,
+                                       received_at, body)
+                     VALUES(?1, ?1, ?1 % 4, '', '', '', 1 + ?1 % 5, ?1 * 1000, '{}')",
+                    params![id],
+                )?;
+                for (queue, state) in [(1, id % 7), (2, id % 11)] {
+                    if state < 4 {
+                        tx.execute(
+                            "INSERT INTO job(queue, lane, event, state) VALUES(?1, 1, ?2, ?3)",
+                            params![queue, id, state],
+                        )?;
+                    }
+                }
+                let states = ["queued", "failed", "read"];
+                tx.execute(
+                    "INSERT INTO outbox(id, number, conversation, recipient, type, body, state,
+                                        error_code, created_at, changed_at)
+                     VALUES(?1, ?2, 1 + ?1 % 5, '', ?3, '{}', ?4, ?5, ?1 * 1000, 0)",
+                    params![
+                        id,
+                        ["7", "8"][id as usize % 2],
+                        ["text", "image"][id as usize % 2],
+                        states[id as usize % 3],
+                        id % 4
+                    ],
+                )?;
+            }
+            Ok(())
+        };
+        database.commit(fill).unwrap();
+        database
+    }
+
+    /// All pages one after the other have the rows that `expected` picks, each once.
+    fn check<T>(
+        page: impl Fn(i64, usize, usize) -> Found<T>,
+        id: impl Fn(&T) -> i64,
+        expected: impl Fn(i64) -> bool,
+        what: &str,
+    ) {
+        let expected: Vec<i64> = (1..=60).rev().filter(|id| expected(*id)).collect();
+        for (limit, look) in [(1, 1), (1, 100), (3, 7), (7, 3), (100, 100)] {
+            let (mut found, mut from, mut pages) = (Vec::new(), i64::MAX, 0);
+            loop {
+                let page = page(from, limit, look);
+                assert!(page.rows.len() <= limit, "{what}");
+                found.extend(page.rows.iter().map(&id));
+                pages += 1;
+                match page.older {
+                    Some(older) if pages < 100 => from = older,
+                    _ => break,
+                }
+            }
+            assert_eq!(found, expected, "{what}, {limit} of {look}");
+        }
+    }
+
+    #[test]
+    fn pages_of_events_have_each_that_the_filter_takes_once() {
+        let database = full();
+        let all = EventFilter::default();
+        let worst = |id: i64, consumer: Option<i64>| {
+            let standing = |(queue, state): (i64, i64)| match state {
+                _ if consumer.is_some_and(|one| one != queue) => None,
+                0 | 1 => Some(InboxState::Pending),
+                2 => Some(InboxState::Done),
+                3 => Some(InboxState::Dead),
+                _ => None,
+            };
+            [(1, id % 7), (2, id % 11)]
+                .into_iter()
+                .filter_map(standing)
+                .max()
+        };
+        type Row = (&'static str, EventFilter, Box<dyn Fn(i64) -> bool>);
+        let mut rows: Vec<Row> = vec![
+            ("all", all.clone(), Box::new(|_| true)),
+            (
+                "kind",
+                EventFilter {
+                    kind: Some(Kind::Status),
+                    ..all.clone()
+                },
+                Box::new(|id| id % 4 == 1),
+            ),
+            (
+                "conversations",
+                EventFilter {
+                    conversations: Some(vec![1, 4]),
+                    ..all.clone()
+                },
+                Box::new(|id| id % 5 == 0 || id % 5 == 3),
+            ),
+            (
+                "number",
+                EventFilter {
+                    number: Some("8".into()),
+                    ..all.clone()
+                },
+                Box::new(|id| [1, 3, 5].contains(&(1 + id % 5))),
+            ),
+            (
+                "consumer",
+                EventFilter {
+                    consumer: Some(2),
+                    ..all.clone()
+                },
+                Box::new(move |id| worst(id, Some(2)).is_some()),
+            ),
+            (
+                "times",
+                EventFilter {
+                    stored: Span {
+                        since: Some(10_000),
+                        until: Some(20_500),
+                    },
+                    ..all.clone()
+                },
+                Box::new(|id| (10..=20).contains(&id)),
+            ),
+            (
+                "nothing",
+                EventFilter {
+                    number: Some("9".into()),
+                    ..all.clone()
+                },
+                Box::new(|_| false),
+            ),
+        ];
+        for state in InboxState::ALL {
+            rows.push((
+                state.as_str(),
+                EventFilter {
+                    state: Some(state),
+                    ..all.clone()
+                },
+                Box::new(move |id| worst(id, None).unwrap_or(InboxState::Done) == state),
+            ));
+            rows.push((
+                state.as_str(),
+                EventFilter {
+                    state: Some(state),
+                    consumer: Some(1),
+                    ..all.clone()
+                },
+                Box::new(move |id| worst(id, Some(1)) == Some(state)),
+            ));
+        }
+        for (what, filter, expected) in rows {
+            let page = |from, limit, look| {
+                let find = |tx: &Tx<'_>| tx.find_events(&filter, from, limit, look);
+                database.read(find).unwrap()
+            };
+            check(page, |event: &Event| event.id, expected, what);
+        }
+    }
+
+    #[test]
+    fn pages_of_messages_have_each_that_the_filter_takes_once() {
+        let database = full();
+        let all = MessageFilter::default();
+        type Row = (&'static str, MessageFilter, fn(i64) -> bool);
+        let rows: [Row; 8] = [
+            ("all", all.clone(), |_| true),
+            (
+                "state",
+                MessageFilter {
+                    state: Some(SendState::Failed),
+                    ..all.clone()
+                },
+                |id| id % 3 == 1,
+            ),
+            (
+                "state and number",
+                MessageFilter {
+                    state: Some(SendState::Read),
+                    number: Some("8".into()),
+                    ..all.clone()
+                },
+                |id| id % 6 == 5,
+            ),
+            (
+                "type",
+                MessageFilter {
+                    type_: Some("image".into()),
+                    ..all.clone()
+                },
+                |id| id % 2 == 1,
+            ),
+            (
+                "conversations",
+                MessageFilter {
+                    conversations: Some(vec![2]),
+                    ..all.clone()
+                },
+                |id| id % 5 == 1,
+            ),
+            (
+                "code and state",
+                MessageFilter {
+                    code: Some(1),
+                    state: Some(SendState::Queued),
+                    ..all.clone()
+                },
+                |id| id % 12 == 9,
+            ),
+            (
+                "times and state",
+                MessageFilter {
+                    state: Some(SendState::Queued),
+                    queued: Span {
+                        since: Some(10_001),
+                        until: Some(40_000),
+                    },
+                    ..all.clone()
+                },
+                |id| id % 3 == 0 && (11..40).contains(&id),
+            ),
+            (
+                "nothing",
+                MessageFilter {
+                    state: Some(SendState::Held),
+                    ..all.clone()
+                },
+                |_| false,
+            ),
+        ];
+        for (what, filter, expected) in rows {
+            let page = |from, limit, look| {
+                let find = |tx: &Tx<'_>| tx.find_messages(&filter, from, limit, look);
+                database.read(find).unwrap()
+            };
+            check(page, |message: &Message| message.id, expected, what);
+        }
+    }
+}
