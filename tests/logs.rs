@@ -3,7 +3,7 @@
 
 mod support;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use support::*;
@@ -47,7 +47,7 @@ fn message(n: u64, kind: &str, text: &str) -> String {
 
 /// A run in which all sorts of things happen; the log, and what must not be in
 /// it.
-fn run(level: &str, journal: bool) -> (String, BTreeSet<String>) {
+fn run(level: &str, further: &[(&str, &str)]) -> (String, BTreeSet<String>) {
     let failing = AtomicBool::new(true);
     let app = App::start(move |request| match request.text() {
         "" => says(200, ""),
@@ -98,9 +98,7 @@ fn run(level: &str, journal: bool) -> (String, BTreeSet<String>) {
         ("RECONCILE_WINDOW", "1s"),
     ];
     settings.extend(SECRETS);
-    if journal {
-        settings.push(("JOURNAL_STREAM", "9:1234"));
-    }
+    settings.extend(further);
     let mut place = Place::new(&settings);
     standin.set_callback(&place.service.url());
 
@@ -197,7 +195,7 @@ fn stopped(service: &mut Wabridge) -> String {
 }
 
 fn check(level: &str) -> String {
-    let (log, forbidden) = run(level, false);
+    let (log, forbidden) = run(level, &[]);
     for line in log.lines() {
         for word in &forbidden {
             assert!(!line.contains(word.as_str()), "{word:?} in: {line}");
@@ -250,11 +248,125 @@ fn at_trace_neither() {
 
 #[test]
 fn under_the_journal_lines_have_no_time_of_their_own() {
-    let (log, _) = run("info", true);
+    let (log, _) = run("info", &[("JOURNAL_STREAM", "9:1234")]);
     for line in log.lines() {
         let level = ["[INFO] ", "[WARN] ", "[ERROR] "];
         assert!(level.iter().any(|l| line.starts_with(l)), "{line}");
     }
+}
+
+/// As [`check`], for lines of JSON: each is an object, and knows where it comes from.
+fn check_json(level: &str) -> Vec<Value> {
+    let (log, forbidden) = run(level, &[("LOG_FORMAT", "json")]);
+    let read = |line: &str| {
+        for word in &forbidden {
+            assert!(!line.contains(word.as_str()), "{word:?} in: {line}");
+        }
+        let object: Value = serde_json::from_str(line).expect(line);
+        let text = |key: &str| object[key].as_str().expect(line).to_owned();
+        assert!(
+            OffsetDateTime::parse(&text("time"), &Rfc3339).is_ok(),
+            "{line}"
+        );
+        assert!(["error", "warn", "info", "debug", "trace"].contains(&text("level").as_str()));
+        assert!(text("module").starts_with("wabridge"), "{line}");
+        assert!(!text("msg").contains('='), "fields are members: {line}");
+        object
+    };
+    log.lines().map(read).collect()
+}
+
+#[test]
+fn as_json_at_info_neither() {
+    let lines = check_json("info");
+    let told = |msg: &str| lines.iter().find(|line| line["msg"] == msg).cloned();
+    let stored = told("notification stored").unwrap();
+    assert_eq!(stored["request"], "0123456789abcdef0123456789abcdef");
+    assert_eq!(stored["stored"], 1);
+    let halted = told("sending halted until someone acts").unwrap();
+    assert_eq!(
+        (&halted["level"], halted["outbox"].is_i64()),
+        (&"error".into(), true)
+    );
+}
+
+#[test]
+fn ids_lead_from_a_webhook_to_what_it_brought_about() {
+    let app = App::start(|request| match request.text() {
+        "" => says(200, ""),
+        text => says(
+            200,
+            json!({"messages": [{"text": {"body": text}}]}).to_string(),
+        ),
+    });
+    let standin = graph();
+    let (url, app_url) = (standin.url(), app.url());
+    let mut place = Place::new(&[
+        ("LOG_LEVEL", "debug"),
+        ("LOG_FORMAT", "json"),
+        ("FORWARD_URL", &app_url),
+        ("GRAPH_API_URL", &url),
+        ("WHATSAPP_TOKEN", TOKEN),
+    ]);
+    standin.set_callback(&place.service.url());
+    let body = message(1, "text", "hello");
+    let (signature, id) = (
+        sign(body.as_bytes()),
+        "5f0c8a52-6f0e-4f39-9c37-0a4c3a7d2f10",
+    );
+    let headers = [
+        ("X-Hub-Signature-256", signature.as_str()),
+        ("X-Request-Id", id),
+    ];
+    let answer = place
+        .service
+        .request("POST", "/webhook", &headers, body.as_bytes());
+    assert_eq!(answer.status, 200);
+    place.service.wait_for_log("\"outbox\":1,\"stored\":1");
+    place.service.wait_for_log("message accepted");
+
+    let log = place.service.log();
+    let lines = log.lines().map(|line| serde_json::from_str(line).unwrap());
+    let lines: Vec<Value> = lines.collect();
+    let find = |msg: &str, key: &str, value: Value| {
+        let found = lines.iter().find(|l| l["msg"] == msg && l[key] == value);
+        found.unwrap_or_else(|| panic!("no {msg:?} with {key}={value}: {log}"))
+    };
+    let event = &find("notification stored", "request", id.into())["event"];
+    let delivered = find("event delivered", "event", event.clone());
+    assert_eq!(
+        (&delivered["consumer"], &delivered["replies"]),
+        (&json!("bot"), &json!(1))
+    );
+    let accepted = find("message accepted", "event", event.clone());
+    assert_ne!(accepted["job"], delivered["job"]);
+    let status = find("notification stored", "outbox", accepted["outbox"].clone());
+    assert_eq!(status["kind"], "status");
+}
+
+#[test]
+fn as_json_at_trace_neither() {
+    check_json("trace");
+}
+
+#[test]
+fn each_module_has_the_level_that_is_set_for_it() {
+    let level = "info,wabridge::edge=warn,wabridge::edge::http=debug";
+    let lines = check_json(level);
+    let levels = |is_of: &dyn Fn(&str) -> bool| -> BTreeSet<&str> {
+        let of = lines
+            .iter()
+            .filter(|line| is_of(line["module"].as_str().unwrap()));
+        of.map(|line| line["level"].as_str().unwrap()).collect()
+    };
+    let http = levels(&|module| module.starts_with("wabridge::edge::http"));
+    assert!(http.contains("info") && http.contains("debug"), "{http:?}");
+    let edge = levels(&|module| module == "wabridge::edge::serve");
+    assert_eq!(edge, ["error", "warn"].into());
+    assert_eq!(
+        levels(&|module| module == "wabridge::service"),
+        ["info"].into()
+    );
 }
 
 #[test]

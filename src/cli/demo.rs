@@ -3,7 +3,7 @@
 mod own;
 
 use super::{Failure, Outcome, output};
-use crate::config::{self, Config, Sources};
+use crate::config::{self, Config, LogFormat, Sources};
 use crate::edge::serve::{Running, listen_for_signals, run_until_signal};
 use crate::edge::standin::{Delays, Exchange, Number, Observer, Options, StandIn};
 use crate::edge::{clock, log as log_lines};
@@ -72,7 +72,7 @@ pub fn run(mut parser: Parser) -> Outcome {
             other => return Err(other.unexpected().into()),
         }
     }
-    log_lines::start(log::LevelFilter::Warn, &[]);
+    log_lines::start(log::LevelFilter::Warn.into(), LogFormat::Text, &[]);
     if !command.is_empty() {
         return match once {
             true => Err(Failure::Misused(

@@ -7,11 +7,13 @@
 //! once, each with its mend.
 
 mod command;
+mod levels;
 mod observers;
 mod sources;
 pub mod table;
 
 pub use command::Command;
+pub use levels::{Levels, LogFormat, crate_of};
 pub use observers::{Observer, ObserverLimits, Selection};
 pub use sources::Sources;
 
@@ -211,8 +213,10 @@ pub struct Config {
     pub limits: Limits,
     /// How many calls to Graph may run at once.
     pub send_concurrency: usize,
-    /// What is logged.
-    pub log_level: log::LevelFilter,
+    /// Which lines are logged.
+    pub log_levels: Levels,
+    /// How they are written.
+    pub log_format: LogFormat,
     /// What is odd, though not wrong: said at start.
     pub warnings: Vec<String>,
 }
@@ -378,7 +382,8 @@ pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
             probe_timeout_ms: slowest.as_millis() as i64 + 30_000,
         },
         send_concurrency: reader.number("SEND_CONCURRENCY", 1, 1_024) as usize,
-        log_level: reader.log_level(),
+        log_levels: reader.levels(),
+        log_format: reader.log_format(),
         observers,
         warnings: [
             warnings(sources, allow_unsigned, !app_secrets.is_empty()),
@@ -752,16 +757,6 @@ impl Reader<'_> {
                 None
             }
         }
-    }
-
-    fn log_level(&mut self) -> log::LevelFilter {
-        let text = self.value("LOG_LEVEL");
-        text.parse().unwrap_or_else(|_| {
-            self.problem(format!(
-                "LOG_LEVEL={text} is no level: write error, warn, info, debug, trace or off"
-            ));
-            log::LevelFilter::Info
-        })
     }
 
     fn yes_or_no(&mut self, name: &str) -> bool {

@@ -369,8 +369,16 @@ pub const SETTINGS: &[Setting] = &[
         setting(
             "LOG_LEVEL",
             "info",
-            "error, warn, info, debug, trace or off.",
+            "error, warn, info, debug, trace or off; for single modules besides, such as info,wabridge::edge::http=debug.",
         ),
+    ),
+    under(
+        SERVICE,
+        fixed(setting(
+            "LOG_FORMAT",
+            "text",
+            "text, or json: one object a line, for programs that collect logs.",
+        )),
     ),
     under(
         SERVICE,

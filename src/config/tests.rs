@@ -80,6 +80,8 @@ fn each_mistake_says_its_mend() {
     check_problem(&[("MEDIA_BYTES_MAX", "0")], "16MB or 1GB");
     check_problem(&[("MEDIA_BYTES_MAX", "99999999999GB")], "16MB or 1GB");
     check_problem(&[("LOG_LEVEL", "loud")], "debug");
+    check_problem(&[("LOG_LEVEL", "info,ureq=trace")], "tokens");
+    check_problem(&[("LOG_FORMAT", "xml")], "text or json");
     check_problem(&[("ALLOW_UNSIGNED", "perhaps")], "neither true nor false");
 }
 

@@ -318,7 +318,7 @@ impl Running {
         handlers: Vec<Box<dyn Handler>>,
     ) -> Result<(), StartError> {
         let graph = client(&config).map_err(StartError::Roots)?;
-        log_lines::set_level(config.log_level);
+        log_lines::set_levels(config.log_levels.clone());
         if config.api.is_some() && self.api.is_none() {
             log::warn!(
                 "msg=\"API_KEY was not set at the start: the API is served from the next restart on\""

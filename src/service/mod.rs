@@ -196,7 +196,7 @@ impl Service {
         let Service { settings, own } = self;
         let mut sources = settings.read(&own);
         let (config, handlers) = in_full(&sources, &own)?;
-        log_lines::start(config.log_level, own.crates());
+        log_lines::start(config.log_levels.clone(), config.log_format, own.crates());
         log_lines::hide_panics();
         for warning in &config.warnings {
             log::warn!("msg=\"{warning}\"");

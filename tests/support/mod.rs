@@ -191,14 +191,11 @@ impl Setup {
                 .cloned()
                 .unwrap_or("/webhook".into()),
         };
-        let serving = service.wait_for_log("msg=\"serving\"");
-        let listen = serving
-            .split("listen=")
-            .nth(1)
-            .unwrap()
-            .split(' ')
-            .next()
-            .unwrap();
+        // As text and as JSON.
+        let serving = service.wait_for_log("\"serving\"");
+        let listen = serving.split("listen").nth(1).unwrap();
+        let listen = listen.trim_start_matches(['=', '"', ':']);
+        let listen = listen.split([' ', '"']).next().unwrap();
         if let Ok(address) = listen.parse() {
             service.address = address;
         }
