@@ -556,13 +556,13 @@ impl Job for Deliver {
 
 impl Deliver {
     fn tell(&self, delivery: &crate::gateway::Delivery, outcome: &Outcome) {
-        let (event, attempt) = (delivery.event, delivery.attempt);
+        let (event, job, attempt) = (delivery.event, delivery.job, delivery.attempt);
         let to = delivery.consumer();
         let (what, reason) = match outcome {
             Outcome::Done { replies, .. } => {
                 let replies = replies.len();
                 log::debug!(
-                    "msg=\"event delivered\" event={event} consumer={to} attempt={attempt} replies={replies}"
+                    "msg=\"event delivered\" event={event} job={job} consumer={to} attempt={attempt} replies={replies}"
                 );
                 return;
             }
@@ -571,7 +571,7 @@ impl Deliver {
         };
         if let Some(held_back) = self.lines.pass(clock::now_ms()) {
             log::warn!(
-                "msg=\"{what}\" event={event} consumer={to} attempt={attempt} reason=\"{reason}\"{held_back}"
+                "msg=\"{what}\" event={event} job={job} consumer={to} attempt={attempt} reason=\"{reason}\"{held_back}"
             );
         }
     }
@@ -662,21 +662,20 @@ impl Sends {
     }
 
     fn tell_resent(&self, sending: &crate::gateway::Sending) {
-        let (outbox, attempt) = (sending.outbox, sending.attempt);
         if sending.resent
             && let Some(held_back) = self.lines[4].pass(clock::now_ms())
         {
+            let ids = ids(sending);
             log::warn!(
-                "msg=\"sent again although it may have gone out; it may arrive twice\" outbox={outbox} attempt={attempt}{held_back}"
+                "msg=\"sent again although it may have gone out; it may arrive twice\" {ids}{held_back}"
             );
         }
     }
 
     fn tell(&self, sending: &crate::gateway::Sending, verdict: &Verdict) {
-        let (outbox, attempt) = (sending.outbox, sending.attempt);
         let (what, lines) = match verdict {
             Verdict::Accepted { .. } => {
-                log::debug!("msg=\"message accepted\" outbox={outbox} attempt={attempt}");
+                log::debug!("msg=\"message accepted\" {}", ids(sending));
                 return;
             }
             Verdict::Retry { .. } => ("send put off", &self.lines[0]),
@@ -690,7 +689,7 @@ impl Sends {
         let Some(held_back) = lines.pass(clock::now_ms()) else {
             return;
         };
-        let why = verdict.why();
+        let (ids, why) = (ids(sending), verdict.why());
         let code = why
             .and_then(|why| why.code)
             .map_or_else(String::new, |code| format!(" code={code}"));
@@ -702,14 +701,20 @@ impl Sends {
                     .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
         });
         let trace = trace.map_or_else(String::new, |id| format!(" fbtrace_id={id}"));
-        let line = format!(
-            "msg=\"{what}\" outbox={outbox} attempt={attempt}{code} reason=\"{reason}\"{trace}{held_back}"
-        );
+        let line = format!("msg=\"{what}\" {ids}{code} reason=\"{reason}\"{trace}{held_back}");
         match verdict {
             Verdict::Halt { .. } => log::error!("{line}"),
             _ => log::warn!("{line}"),
         }
     }
+}
+
+/// What a send's lines name it by: its message, and the event that this answers.
+fn ids(sending: &crate::gateway::Sending) -> String {
+    let cause = sending.cause;
+    let event = cause.map_or(String::new(), |event| format!(" event={event}"));
+    let (outbox, job, attempt) = (sending.outbox, sending.job, sending.attempt);
+    format!("outbox={outbox}{event} job={job} attempt={attempt}")
 }
 
 fn claim(live: &Live, committer: &Committer, kind: QueueKind, room: usize) -> StoreResult<Claimed> {

@@ -118,6 +118,8 @@ pub struct Sending {
     pub attempt: u32,
     /// The message.
     pub outbox: OutboxId,
+    /// The event that it answers.
+    pub cause: Option<EventId>,
     /// `phone_number_id` it goes out from.
     pub number: String,
     /// The call must not begin before, in Unix milliseconds: a moment ahead, at
@@ -476,6 +478,7 @@ impl Gateway {
             job: job.id,
             attempt: job.attempts + 1,
             outbox,
+            cause: message.cause,
             number: message.number,
             start_at,
             resent: message.uncertain,

@@ -16,6 +16,12 @@ use crate::wire::notification::{self, Incoming, Kind, StatusFacts, key_digest, s
 pub struct Received {
     /// Events that were new.
     pub stored: u32,
+    /// The same by kind, in the order of [`Kind`].
+    pub kinds: [u32; Kind::ALL.len()],
+    /// The first of them; the others have the ids after it.
+    pub first: Option<EventId>,
+    /// The message of ours that the last status told of.
+    pub about: Option<OutboxId>,
     /// Events that were there already.
     pub duplicates: u32,
     /// There is something to deliver.
@@ -44,6 +50,8 @@ impl Gateway {
                 continue;
             };
             received.stored += 1;
+            received.kinds[event.kind as usize] += 1;
+            received.first.get_or_insert(id);
             // Once for all events of a notification, which mostly has one number.
             let tells = (event.number.as_str(), event.waba.as_str());
             if tells != told && !event.number.is_empty() && !event.waba.is_empty() {
@@ -62,7 +70,7 @@ impl Gateway {
             self.note_preference(tx, now, conversation, event)?;
             self.note_answers(tx, now, event)?;
             if let Some(facts) = &event.status {
-                received.to_send |= self.apply_status(tx, now, facts)?;
+                self.apply_status(tx, now, facts, &mut received)?;
             }
             received.to_fetch |= self.queue_files(tx, now, id, &event.number, &event.body)?;
             let of = (event.kind, event.field.as_str());
@@ -83,9 +91,14 @@ impl Gateway {
         Ok(received)
     }
 
-    /// Moves a message of ours up the ladder. Returns whether a lane that
-    /// waited for this goes on.
-    fn apply_status(&self, tx: &Tx<'_>, now: i64, facts: &StatusFacts) -> Result<bool> {
+    /// Moves a message of ours up the ladder. A lane that waited for this goes on.
+    fn apply_status(
+        &self,
+        tx: &Tx<'_>,
+        now: i64,
+        facts: &StatusFacts,
+        received: &mut Received,
+    ) -> Result<()> {
         let marked = facts
             .opaque
             .as_deref()
@@ -97,14 +110,15 @@ impl Gateway {
         // Sent by another app or by hand, or pruned; or Graph's answer with
         // the wamid is still to come: `finish` looks for this event then.
         let Some(message) = message else {
-            return Ok(false);
+            return Ok(());
         };
+        received.about = Some(message.id);
         self.learn_purpose(tx, &message, facts.purpose)?;
         // One that has an id and is not out failed, and an operator has it sent
         // again: what comes late about that try says nothing of the next one.
         let is_out = message.state.is_out();
         if !is_out && message.wamid.as_deref() == Some(&facts.wamid) {
-            return Ok(false);
+            return Ok(());
         }
         // Statuses that came before and without our mark are stored by now:
         // only this one tells whose they are.
@@ -133,7 +147,7 @@ impl Gateway {
         }
         // Accepted already, and no further: a file that the next message waits for.
         if message.state == SendState::Accepted && merged == SendState::Accepted {
-            return Ok(false);
+            return Ok(());
         }
         // A status proves that the message went out: nothing is left to do.
         let waiting = tx
@@ -142,7 +156,8 @@ impl Gateway {
         if let Some(job) = &waiting {
             tx.end_job(job, JobState::Done, None, now)?;
         }
-        Ok(waiting.is_some())
+        received.to_send |= waiting.is_some();
+        Ok(())
     }
 }
 

@@ -8,7 +8,7 @@ use super::relay::caller::{aside, is_read, refuse_after_body};
 use super::relay::{Asked, FILES, Relay};
 use super::respond::{Later, Responder};
 use super::server::Taken;
-use super::{Answer, body, header};
+use super::{Answer, RequestIds, body, header};
 use crate::config::Config;
 use crate::edge::clock;
 use crate::edge::live::{InForce, Live};
@@ -44,6 +44,7 @@ pub struct GraphApi {
     /// Called after a message was queued.
     queued: Arc<dyn Fn() + Send + Sync>,
     relay: Arc<Relay>,
+    ids: RequestIds,
 }
 
 /// What a request is for.
@@ -58,6 +59,23 @@ enum Route {
     Handover { number: String, user: String },
     Unknown,
     Malformed,
+}
+
+impl Route {
+    /// The word in log lines.
+    fn as_str(&self) -> &'static str {
+        match self {
+            Route::Health => "health",
+            Route::Messages { .. } => "messages",
+            Route::Object { .. } => "object",
+            Route::Call { .. } => "call",
+            Route::File { .. } => "file",
+            Route::Window { .. } => "window",
+            Route::Handover { .. } => "handover",
+            Route::Unknown => "unknown",
+            Route::Malformed => "malformed",
+        }
+    }
 }
 
 impl GraphApi {
@@ -77,6 +95,7 @@ impl GraphApi {
             room,
             queued,
             relay,
+            ids: RequestIds::new('a'),
         }
     }
 
@@ -99,16 +118,22 @@ impl GraphApi {
             let text = "the API key is missing or wrong: send Authorization: Bearer <API_KEY>";
             return refuse_after_body(taken, refuse(401, 190, text));
         };
-        let answer = match (taken.request.method().clone(), route) {
+        // The path itself may hold a phone number.
+        let (id, method) = (self.ids.of(&taken.request), taken.request.method().clone());
+        log::debug!(
+            "msg=\"API request\" request={id} method={method} route={}",
+            route.as_str()
+        );
+        let answer = match (method, route) {
             (Method::Post, Route::Messages { number }) => {
                 if is_read(&taken.request) {
-                    return self.post(&live, taken, &number, &caller);
+                    return self.post(&live, taken, id, &number, &caller);
                 }
                 // It comes as slowly as its caller likes: the few workers that
                 // take requests do not wait for it.
                 let api = Arc::clone(self);
                 return aside(taken, move |taken| {
-                    api.post(&live, taken, &number, &caller);
+                    api.post(&live, taken, id, &number, &caller);
                 });
             }
             (_, Route::Messages { .. }) => not_allowed("POST"),
@@ -150,7 +175,7 @@ impl GraphApi {
         self.relay.pass(taken, Asked::Path { parts, query });
     }
 
-    fn post(&self, live: &InForce, mut taken: Taken, number: &str, caller: &Caller) {
+    fn post(&self, live: &InForce, mut taken: Taken, id: String, number: &str, caller: &Caller) {
         let body = match body::read(&mut taken.request, BODY_BYTES_MAX) {
             Ok(body) => body,
             Err(body::Unread::TooLong) => {
@@ -176,6 +201,7 @@ impl GraphApi {
             gateway: Arc::clone(&live.gateway),
             room: self.room.clone(),
             queued: Arc::clone(&self.queued),
+            id,
             post,
             wait: match at_once || waits_for_worker {
                 true => Duration::ZERO,
@@ -383,6 +409,8 @@ struct PostStep {
     gateway: Arc<Gateway>,
     room: WaitingRoom,
     queued: Arc<dyn Fn() + Send + Sync>,
+    /// The request's.
+    id: String,
     post: Post,
     wait: Duration,
     found: Option<Found>,
@@ -427,6 +455,9 @@ impl Step for PostStep {
             let text = "this Idempotency-Key was used for another request";
             return self.later.answer(refuse(422, 100, text));
         };
+        let (id, outbox) = (&self.id, message.id);
+        let again = matches!(found.posted, Posted::Again(_));
+        log::debug!("msg=\"message stored\" request={id} outbox={outbox} again={again}");
         if is_settled(message.state) {
             return self.later.answer(ended(&message, found.answer));
         }

@@ -20,6 +20,7 @@ pub mod respond;
 pub mod server;
 pub mod webhook;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use tiny_http::{Header, Request, Response, StatusCode};
 
 /// An answer, ready to be written.
@@ -71,4 +72,36 @@ pub fn header<'r>(request: &'r Request, name: &'static str) -> Option<&'r str> {
     let mut headers = request.headers().iter();
     let found = headers.find(|header| header.field.equiv(name));
     found.map(|header| header.value.as_str())
+}
+
+/// Names for requests in log lines.
+pub struct RequestIds {
+    prefix: char,
+    next: AtomicU64,
+}
+
+impl RequestIds {
+    /// Ours begin with `prefix`: one for each listener.
+    pub fn new(prefix: char) -> RequestIds {
+        RequestIds {
+            prefix,
+            next: AtomicU64::new(1),
+        }
+    }
+
+    /// nginx's id for the request when it has a harmless form, else our own.
+    pub fn of(&self, request: &Request) -> String {
+        let harmless = |id: &&str| {
+            (8..=64).contains(&id.len())
+                && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        };
+        match header(request, "X-Request-Id").filter(harmless) {
+            Some(id) => id.to_owned(),
+            None => format!(
+                "{}{}",
+                self.prefix,
+                self.next.fetch_add(1, Ordering::Relaxed)
+            ),
+        }
+    }
 }

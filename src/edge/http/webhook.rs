@@ -3,7 +3,7 @@
 
 use super::respond::{Later, Responder};
 use super::server::Taken;
-use super::{Answer, body, header};
+use super::{Answer, RequestIds, body, header};
 use crate::config::Config;
 use crate::edge::clock;
 use crate::edge::live::{InForce, Live};
@@ -13,7 +13,6 @@ use crate::store::{Committer, Refused, Result, Step, StoreError, Tx};
 use crate::wire::notification::{self, Incoming};
 use crate::wire::signature::same_secret;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use tiny_http::Method;
 
 /// Meta: webhooks overview, "payloads can be up to 3 MB".
@@ -33,7 +32,7 @@ pub struct Webhook {
     responder: Responder,
     /// Called after a commit that left something to do.
     wake: Arc<dyn Fn(&Received) + Send + Sync>,
-    requests: AtomicU64,
+    ids: RequestIds,
     lines: Arc<Lines>,
 }
 
@@ -50,7 +49,7 @@ impl Webhook {
             committer,
             responder,
             wake,
-            requests: AtomicU64::new(1),
+            ids: RequestIds::new('r'),
             lines: Arc::default(),
         }
     }
@@ -64,7 +63,7 @@ impl Webhook {
         let answer = match (taken.request.method(), path) {
             (Method::Post, _) if webhook => return self.receive(&live, taken),
             (Method::Get, _) if webhook => {
-                self.handshake(&live.config, &self.request_id(&taken), query)
+                self.handshake(&live.config, &self.ids.of(&taken.request), query)
             }
             (Method::Get, "/healthz") => Answer::text(200, "ok"),
             (_, "/healthz") => Answer::text(405, "only GET\n").with("Allow", "GET"),
@@ -108,7 +107,7 @@ impl Webhook {
     }
 
     fn receive(&self, live: &InForce, mut taken: Taken) {
-        let id = self.request_id(&taken);
+        let id = self.ids.of(&taken.request);
         let read = body::read(&mut taken.request, BODY_BYTES_MAX);
         let body = match read {
             Ok(body) => body,
@@ -151,18 +150,6 @@ impl Webhook {
             }));
         }
         wait();
-    }
-
-    /// nginx's id for the request when it has a harmless form, else our own.
-    fn request_id(&self, taken: &Taken) -> String {
-        let harmless = |id: &&str| {
-            (8..=64).contains(&id.len())
-                && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-        };
-        match header(&taken.request, "X-Request-Id").filter(harmless) {
-            Some(id) => id.to_owned(),
-            None => format!("r{}", self.requests.fetch_add(1, Ordering::Relaxed)),
-        }
     }
 
     fn refused(&self, what: &str, id: &str, reason: &str) {
@@ -216,20 +203,9 @@ impl Step for Receive {
         let id = &self.id;
         let answer = match outcome {
             Ok(()) => {
-                let Received {
-                    stored, duplicates, ..
-                } = self.received;
-                let first = self.events.first();
-                let (kind, type_) = first.map_or(("", ""), |e| (e.kind.as_str(), &e.type_));
                 match self.lines.stored.pass(clock::now_ms()) {
-                    Some(held_back) => log::info!(
-                        "msg=\"notification stored\" request={id} stored={stored} duplicates={duplicates} kind={kind} type={}{held_back}",
-                        plain(type_)
-                    ),
-                    None => log::debug!(
-                        "msg=\"notification stored\" request={id} stored={stored} duplicates={duplicates} kind={kind} type={}",
-                        plain(type_)
-                    ),
+                    Some(held_back) => log::info!("{}{held_back}", self.line()),
+                    None => log::debug!("{}", self.line()),
                 }
                 Answer::text(200, "")
             }
@@ -247,6 +223,25 @@ impl Step for Receive {
         if stored {
             (self.wake)(&self.received);
         }
+    }
+}
+
+impl Receive {
+    /// What was stored, and the ids under which it goes on.
+    fn line(&self) -> String {
+        let Received {
+            stored, duplicates, ..
+        } = self.received;
+        let id = &self.id;
+        let first = self.events.first();
+        let (kind, type_) = first.map_or(("", ""), |e| (e.kind.as_str(), &e.type_));
+        let type_ = plain(type_);
+        let field = |name, id: Option<i64>| id.map_or(String::new(), |id| format!(" {name}={id}"));
+        let event = field("event", self.received.first);
+        let about = field("outbox", self.received.about);
+        format!(
+            "msg=\"notification stored\" request={id}{event}{about} stored={stored} duplicates={duplicates} kind={kind} type={type_}"
+        )
     }
 }
 

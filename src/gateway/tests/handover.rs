@@ -240,6 +240,7 @@ fn a_bot_that_wants_all_still_gets_statuses() {
         job: 0,
         attempt: 1,
         outbox: 99,
+        cause: None,
         number: NUMBER.into(),
         start_at: 0,
         resent: false,
