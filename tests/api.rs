@@ -251,7 +251,7 @@ fn slow_callers_keep_nobody_else_waiting() {
                  Expect: 100-continue\r\nAuthorization: Bearer {KEY}\r\n\
                  Content-Length: {length}\r\n\r\n"
             ));
-            // Somebody reads it: the next connection is not one of a burst.
+            // Somebody reads it, and is kept waiting.
             assert_eq!(wire.answer().unwrap().status, 100);
             wire.send(&body[..body.len() / 2]);
             wire

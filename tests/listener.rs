@@ -10,11 +10,11 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use support::*;
 
-/// A post on a connection of its own, answered with this status in the end:
-/// tiny_http may leave a new connection waiting while others hold its threads.
+/// A post on a connection of its own, answered in the end by a service that
+/// may just be recovering.
 fn served(service: &Wabridge, n: u64) {
     let post = signed_post(&text_message(n, "15550107009", "others"));
     wait_until("others are served", || {
@@ -141,6 +141,29 @@ fn a_connection_is_used_again() {
         assert_eq!(wire.answer().unwrap().status, 404);
     }
     assert_eq!(place.inbox().len(), 5);
+}
+
+/// tiny_http's pool leaves some connections of a burst without a thread until
+/// another one ends.
+#[test]
+fn connections_that_are_opened_at_once_and_kept_are_all_served() {
+    let place = Place::new(&[]);
+    // The watchdog's probes free one each now and then; that takes minutes.
+    let deadline = Instant::now() + PATIENCE;
+    let mut wires: Vec<_> = (0..64).map(|_| place.service.connect()).collect();
+    for round in 0..2 {
+        for (n, wire) in (0..).zip(&mut wires) {
+            wire.send(signed_post(&text_message(
+                round * 100 + n,
+                "15550107001",
+                "one of many",
+            )));
+        }
+        for wire in &mut wires {
+            assert_eq!(wire.answer().unwrap().status, 200);
+            assert!(Instant::now() < deadline, "some wait for others to end");
+        }
+    }
 }
 
 #[test]

@@ -7,14 +7,18 @@
 //! dealt with here:
 //!
 //! * [`server`]: a listener that survives accept errors and silent death
+//! * [`nudge`]: connections that tiny_http leaves waiting
 //! * [`body`]: bodies with a limit, lying lengths
 //! * [`respond`]: who answers which request, so that nobody waits for ever
 //! * [`webhook`]: the webhook itself
 //! * [`graph_api`]: the API for sending, on a listener of its own
 
 pub mod body;
+
 pub mod graph_api;
 pub mod handover_api;
+pub mod nudge;
+pub mod probe;
 pub mod relay;
 pub mod respond;
 pub mod server;

@@ -8,10 +8,12 @@
 //! systemd's too.
 
 use super::body;
+use super::nudge::Nudges;
+use super::probe::Probe;
 use crate::config::Listen;
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -144,12 +146,14 @@ struct Shared {
     busy: AtomicUsize,
     current: Mutex<Option<&'static Server>>,
     connections: Connections,
+    nudges: Arc<Nudges>,
 }
 
 impl HttpServer {
     /// Starts serving; `handle` runs on worker threads. Requests that announce
     /// more than `longest` bytes are not answered (see [`body::accept`]).
     pub fn start(socket: Socket, longest: usize, handle: Handle) -> io::Result<HttpServer> {
+        let nudges = Nudges::start(&socket)?;
         let shared = Arc::new(Shared {
             socket,
             handle,
@@ -159,6 +163,7 @@ impl HttpServer {
             busy: AtomicUsize::new(0),
             current: Mutex::new(None),
             connections: Connections::default(),
+            nudges,
         });
         build(&shared)?;
         Ok(HttpServer { shared })
@@ -171,19 +176,13 @@ impl HttpServer {
 
     /// Makes a real request through the listener, as anybody would.
     pub fn probe(&self) -> io::Result<()> {
-        match &self.shared.socket.address()? {
-            Listen::Tcp(address) => {
-                let stream = TcpStream::connect_timeout(&reachable(*address), PROBE_TIMEOUT)?;
-                stream.set_read_timeout(Some(PROBE_TIMEOUT))?;
-                stream.set_write_timeout(Some(PROBE_TIMEOUT))?;
-                ask_health(stream)
-            }
-            Listen::Unix(path) => {
-                let stream = UnixStream::connect(path)?;
-                stream.set_read_timeout(Some(PROBE_TIMEOUT))?;
-                stream.set_write_timeout(Some(PROBE_TIMEOUT))?;
-                ask_health(stream)
-            }
+        let mut probe = Probe::connect(&self.shared.socket.address()?, PROBE_TIMEOUT)?;
+        probe.write_all(b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
+        let mut answer = [0; 12];
+        probe.read_exact(&mut answer)?;
+        match &answer[9..] == b"200" {
+            true => Ok(()),
+            false => Err(io::Error::other("the health page does not answer 200")),
         }
     }
 
@@ -201,6 +200,7 @@ impl HttpServer {
     /// most `within`.
     pub fn stop(&self, within: Duration) {
         self.shared.stopping.store(true, Ordering::SeqCst);
+        self.shared.nudges.end();
         if let Some(server) = *self.shared.current() {
             (0..WORKERS).for_each(|_| server.unblock());
         }
@@ -216,28 +216,6 @@ impl HttpServer {
 impl Shared {
     fn current(&self) -> MutexGuard<'_, Option<&'static Server>> {
         self.current.lock().unwrap_or_else(|e| e.into_inner())
-    }
-}
-
-/// An address to reach a listener by that listens on all of them.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        let local = match address {
-            SocketAddr::V4(_) => [127, 0, 0, 1].into(),
-            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-        };
-        address.set_ip(local);
-    }
-    address
-}
-
-fn ask_health(mut stream: impl Read + Write) -> io::Result<()> {
-    stream.write_all(b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
-    let mut answer = [0; 12];
-    stream.read_exact(&mut answer)?;
-    match &answer[9..] == b"200" {
-        true => Ok(()),
-        false => Err(io::Error::other("the health page does not answer 200")),
     }
 }
 
@@ -266,6 +244,7 @@ fn work(shared: &Arc<Shared>, server: &'static Server, taking: &Mutex<()>) {
             match server.recv() {
                 Ok(request) => {
                     shared.busy.fetch_add(1, Ordering::SeqCst);
+                    shared.nudges.taken();
                     body::accept(request, shared.longest)
                         .map(|request| shared.connections.take(request))
                 }
