@@ -202,11 +202,7 @@ fn row(tx: &Tx<'_>, event: Event) -> Result<InboxRow> {
         .into_iter()
         .map(|(job, consumer, error)| DeliveryRow {
             consumer,
-            state: match job.state {
-                JobState::Waiting | JobState::Running => InboxState::Pending,
-                JobState::Done => InboxState::Done,
-                JobState::Dead => InboxState::Dead,
-            },
+            state: job.state.of_event(),
             attempts: job.attempts,
             error,
         })

@@ -16,6 +16,8 @@
 //! * [`post`]: a message handed over by a caller of the API
 //! * [`window`]: what may be sent to a person when
 //! * [`marketing`]: who wants none gets none
+//! * [`conversations`]: all of them, by their last word, or found by a name
+//! * [`names`]: what people are called
 //! * [`operator`]: how the whole is doing
 //! * [`inbox`], [`outbox`]: looking and steering
 //! * [`replay`]: replaying many at a time
@@ -26,6 +28,7 @@
 pub mod claim;
 mod clock_set;
 mod consumers;
+pub mod conversations;
 pub mod facts;
 pub mod fetch;
 pub mod finish;
@@ -34,6 +37,7 @@ pub mod handover;
 mod identity;
 pub mod inbox;
 pub mod marketing;
+pub mod names;
 pub mod operator;
 pub mod outbox;
 pub mod post;

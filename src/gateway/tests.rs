@@ -4,6 +4,7 @@
 
 mod clock_set;
 mod consumers;
+mod conversations;
 mod deliveries;
 mod facts;
 mod fetches;
@@ -13,6 +14,7 @@ mod identity;
 mod joined;
 mod lists;
 mod marketing;
+mod names;
 mod pace;
 mod sends;
 mod thread;

@@ -65,6 +65,11 @@ pub struct Cursor {
 }
 
 impl Entry {
+    /// When we had it, in Unix milliseconds.
+    pub fn at(&self) -> i64 {
+        self.order().0
+    }
+
     /// When we had it, in Unix milliseconds; then what is older comes first. Of
     /// one moment, an answer came after what it answers.
     fn order(&self) -> (i64, bool, i64) {

@@ -15,6 +15,7 @@
 //! * [`handover`]: whether a person has taken a conversation over
 //! * [`ladder`]: what a status does to a message's state
 //! * [`password`]: whether a password is the operator's
+//! * [`search`]: what is typed to find a person
 //! * [`window`]: whether anything but a template may be sent
 
 pub mod breaker;
@@ -26,6 +27,7 @@ pub mod pacing;
 pub mod password;
 pub mod priority;
 pub mod retry;
+pub mod search;
 pub mod share;
 pub mod stale;
 pub mod throttle;

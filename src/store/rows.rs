@@ -117,6 +117,15 @@ pub enum JobState {
 }
 
 impl JobState {
+    /// What it means for the event it delivers.
+    pub fn of_event(self) -> InboxState {
+        match self {
+            JobState::Waiting | JobState::Running => InboxState::Pending,
+            JobState::Done => InboxState::Done,
+            JobState::Dead => InboxState::Dead,
+        }
+    }
+
     pub(super) fn from_sql(number: i64) -> JobState {
         match number {
             0 => JobState::Waiting,
@@ -146,6 +155,26 @@ pub struct Job {
     pub state: JobState,
     /// How often it was started.
     pub attempts: u32,
+}
+
+/// An attempt at a job that did not end well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// The how-manyth it was, counted anew after a replay.
+    pub attempt: u32,
+    /// When it ended, in Unix milliseconds.
+    pub ended_at: i64,
+    /// What it got.
+    pub said: String,
+}
+
+/// What a person is called.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PersonName {
+    /// The name they gave in WhatsApp: any text at all. May be empty.
+    pub name: String,
+    /// The user name. May be empty.
+    pub username: String,
 }
 
 /// An event as stored.

@@ -167,6 +167,11 @@ CREATE INDEX job_dead ON job(id) WHERE state = 3;
 /// * `conversation.taken_…`, `given_at`: policy::handover::Hands.
 /// * `outbox.substitute`: the template that went out in the message's place.
 /// * `queue.served`: 0 for an observer that the settings do not name any more.
+/// * `attempt`: what attempts at a job got that did not end well, the newest of
+///   them. Of the others it is known from the job how many there were.
+/// * `person`: what a conversation's person is called, and `word`: the words in
+///   it, by which they are found. Learned from events behind the service's back
+///   (gateway::names): `filed` has up to which event, as `name`.
 const VERSION_2: &str = "
 ALTER TABLE queue ADD COLUMN waba TEXT;
 ALTER TABLE queue ADD COLUMN throttled_until INTEGER NOT NULL DEFAULT 0;
@@ -328,6 +333,28 @@ UPDATE conversation SET joined = newest.id FROM
   (SELECT merged_into, max(id) AS id FROM conversation
    WHERE merged_into IS NOT NULL GROUP BY merged_into) AS newest
   WHERE newest.merged_into = conversation.id;
+
+CREATE TABLE attempt(
+  id INTEGER PRIMARY KEY,
+  job INTEGER NOT NULL,
+  attempt INTEGER NOT NULL,
+  ended_at INTEGER NOT NULL,
+  said TEXT NOT NULL
+);
+CREATE INDEX attempt_job ON attempt(job, id);
+
+CREATE TABLE person(
+  conversation INTEGER PRIMARY KEY,
+  name TEXT NOT NULL,
+  username TEXT NOT NULL
+);
+CREATE TABLE word(
+  word TEXT NOT NULL,
+  conversation INTEGER NOT NULL,
+  PRIMARY KEY(word, conversation)
+) WITHOUT ROWID;
+CREATE INDEX word_conversation ON word(conversation);
+INSERT INTO filed VALUES('name', 0);
 ";
 
 /// How long a writer waits for another process that holds the file.
@@ -847,6 +874,7 @@ mod tests {
         assert_eq!(tx.event_in_thread(5).unwrap().unwrap().1, Some(1));
         assert_eq!(tx.event_in_thread(2).unwrap().unwrap().1, None);
         assert_eq!(tx.message_in_thread(8).unwrap().unwrap().1, Some(6));
+        assert_eq!(tx.names_learned().unwrap(), 0, "names are learned from it");
     }
 
     #[test]

@@ -37,6 +37,7 @@ macro_rules! message_columns {
     };
 }
 // After the macros, which they use.
+mod attempts;
 mod contact;
 mod conversations;
 mod events;
@@ -44,6 +45,7 @@ mod hands;
 mod jobs;
 mod lists;
 mod media;
+mod names;
 mod outbox;
 mod queues;
 mod threads;
@@ -52,6 +54,7 @@ mod threads;
 mod tests;
 
 pub use lists::{EventFilter, Found, MessageFilter, Span};
+pub use names::LastWord;
 
 /// The open transaction.
 pub struct Tx<'c> {

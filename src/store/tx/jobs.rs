@@ -108,6 +108,7 @@ impl Tx<'_> {
         attempts: u32,
         error: Option<&str>,
     ) -> Result<()> {
+        self.note_attempt(job, error, now)?;
         self.execute(
             "UPDATE job SET state = 0, due = NULL, not_before = ?2, attempts = ?3, error = ?4
              WHERE id = ?1",
@@ -142,6 +143,7 @@ impl Tx<'_> {
     /// The job ends, and the next of its lane becomes due.
     pub fn end_job(&self, job: &Job, state: JobState, error: Option<&str>, now: i64) -> Result<()> {
         debug_assert!(matches!(state, JobState::Done | JobState::Dead));
+        self.note_attempt(job, error, now)?;
         self.execute(
             "UPDATE job SET state = ?2, due = NULL, error = ?3 WHERE id = ?1",
             params![job.id, state as i64, error],
