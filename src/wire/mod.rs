@@ -12,6 +12,7 @@
 //! * [`phone`]: numbers that have two spellings
 //! * [`relay`]: what of a call and its answer is passed on
 //! * [`retry_after`]: how long the other side of a call asks us to wait
+//! * [`setup`]: how things are set up at Meta, as Graph tells
 //! * [`signature`]: `X-Hub-Signature-256` and Standard Webhooks
 //! * [`sample`]: notifications as Meta would send them, for trying and testing
 
@@ -26,6 +27,7 @@ pub mod raw;
 pub mod relay;
 pub mod retry_after;
 pub mod sample;
+pub mod setup;
 pub mod signature;
 pub mod status;
 pub mod substitute;

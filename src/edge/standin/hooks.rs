@@ -54,6 +54,33 @@ impl Hooks {
         }
     }
 
+    /// The handshake of a callback that is about to be set; `Err` says what was wrong, as Graph does.
+    pub fn handshake(&self, url: &str, verify_token: &str, within: Duration) -> Result<(), String> {
+        // Nobody is to pass by chance; whom it is to be hidden from is not here.
+        let challenge = "1158201444";
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair("hub.mode", "subscribe")
+            .append_pair("hub.challenge", challenge)
+            .append_pair("hub.verify_token", verify_token)
+            .finish();
+        let joint = if url.contains('?') { '&' } else { '?' };
+        let answer = self
+            .agent
+            .get(format!("{url}{joint}{query}"))
+            .config()
+            .timeout_global(Some(within))
+            .build()
+            .call();
+        let mut answer = answer.map_err(|error| format!("no answer: {error}"))?;
+        let status = answer.status().as_u16();
+        let body = answer.body_mut().read_to_string().unwrap_or_default();
+        match status {
+            200 if body == challenge => Ok(()),
+            200 => Err("the challenge did not come back".into()),
+            status => Err(format!("HTTP Status Code = {status}")),
+        }
+    }
+
     /// What `appsecret_proof` must be for a token.
     pub fn proof(&self, token: &str) -> String {
         self.hex(token.as_bytes())

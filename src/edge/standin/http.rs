@@ -40,6 +40,11 @@ pub(super) struct Request {
 }
 
 impl Request {
+    /// The token that its sender bears.
+    pub fn bearer(&self) -> Option<&str> {
+        self.header("authorization")?.strip_prefix("Bearer ")
+    }
+
     /// The first header of that name, whatever its case.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter();

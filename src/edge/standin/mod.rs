@@ -16,10 +16,12 @@
 //! * `hooks`: one signed POST to the callback
 //! * `http`: the small server
 //! * `serve`: from a request to its answer
+//! * `app`: what the app subscribes to, and where notifications go
 //! * `rest`: calls that are not about messages
 //! * `media`: files
 //! * `post`: the queue of statuses and the threads that deliver them
 
+mod app;
 mod check;
 mod faults;
 mod graph;
@@ -39,6 +41,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+pub use app::App;
 pub use faults::{CallFault, Chance, Delays, Faults, StatusFault};
 pub use limits::Limits;
 pub use media::Media;
@@ -263,6 +266,7 @@ pub struct StandIn {
 struct Inner {
     hooks: hooks::Hooks,
     numbers: Vec<Number>,
+    app_secret: String,
     needs_proof: bool,
     media_url_life: Duration,
     delays: Delays,
@@ -277,6 +281,7 @@ struct Inner {
 struct State {
     token: String,
     callback: Option<String>,
+    app: App,
     faults: Faults,
     /// Since when those are in force.
     faults_since: Instant,
@@ -297,6 +302,7 @@ impl StandIn {
         let state = State {
             token: options.token,
             callback: options.callback,
+            app: App::default(),
             faults: Faults::none(),
             faults_since: Instant::now(),
             meters: limits::Meters::default(),
@@ -312,6 +318,7 @@ impl StandIn {
         let inner = Arc::new(Inner {
             hooks: hooks::Hooks::new(&options.app_secret, options.callback_timeout),
             numbers: options.numbers,
+            app_secret: options.app_secret,
             needs_proof: options.needs_proof,
             media_url_life: options.media_url_life,
             delays: options.delays,
@@ -343,6 +350,21 @@ impl StandIn {
     /// From now on notifications go there, those that wait to be redelivered too.
     pub fn set_callback(&self, url: &str) {
         self.inner.state().callback = Some(url.to_owned());
+    }
+
+    /// Where notifications go that no account or number has an address of its own for.
+    pub fn callback(&self) -> Option<String> {
+        self.inner.state().callback.clone()
+    }
+
+    /// Changes how the app is set up.
+    pub fn set_app(&self, change: impl FnOnce(&mut App)) {
+        change(&mut self.inner.state().app);
+    }
+
+    /// How the app is set up.
+    pub fn app(&self) -> App {
+        self.inner.state().app.clone()
     }
 
     /// From now on callers must bear that token.

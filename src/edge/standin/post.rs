@@ -205,8 +205,7 @@ impl Inner {
     }
 
     fn post(&self, body: &str, within: Duration) -> Result<(), String> {
-        let callback = self.state().callback.clone();
-        let callback = callback.ok_or("no callback is set yet")?;
+        let callback = self.callback_of(body)?;
         self.hooks.post(&callback, body, within)
     }
 }

@@ -27,13 +27,16 @@ impl Inner {
         let unknown = || GraphError::unknown_path(&request.path);
         match (request.method.as_str(), edge) {
             ("POST", "media") => self.upload(&self.number(id)?, request),
+            ("GET", "") if id == "debug_token" => Ok(self.debug_token(request)),
             ("GET", "") => self.object(id, request),
             ("DELETE", "") => match self.state().files.remove(id) {
                 true => Ok(success()),
                 false => Err(GraphError::unknown_object(id)),
             },
-            ("GET", "phone_numbers" | "subscribed_apps") => self.account(id, edge),
-            ("POST" | "DELETE", "subscribed_apps") => self.account(id, edge).map(|_| success()),
+            ("GET", "phone_numbers") => self.account(id, edge),
+            ("GET" | "POST" | "DELETE", "subscribed_apps") => self.subscribed_apps(id, request),
+            ("GET" | "POST", "subscriptions") => self.subscriptions(id, request),
+            ("POST", "") => self.set_number(id, request),
             ("GET", "message_templates") => self.templates(id, request),
             ("POST", "message_templates") => {
                 self.account(id, "")?;
@@ -174,8 +177,14 @@ impl Inner {
             "platform_type": "CLOUD_API",
             "throughput": {"level": "STANDARD"},
             "whatsapp_business_manager_messaging_limit": "TIER_2K",
-            "webhook_configuration": {"application": self.state().callback},
+            "webhook_configuration": self.callbacks(number),
+            "health_status": health(number),
         });
+        if let Some(Value::Object(own)) = self.state().app.numbers.get(&number.id) {
+            for (key, value) in own {
+                object[key] = value.clone();
+            }
+        }
         let fields = query
             .split('&')
             .find_map(|pair| pair.strip_prefix("fields="));
@@ -191,7 +200,7 @@ impl Inner {
         object
     }
 
-    fn account(&self, waba: &str, edge: &str) -> Result<Reply, GraphError> {
+    pub(super) fn account(&self, waba: &str, edge: &str) -> Result<Reply, GraphError> {
         let numbers: Vec<_> = self
             .numbers
             .iter()
@@ -203,17 +212,19 @@ impl Inner {
         if edge.is_empty() {
             return Ok(ok(&json!({"id": waba, "name": "Sample Account"})));
         }
-        let data = if edge == "subscribed_apps" {
-            json!([{"whatsapp_business_api_data": {"id": "900000000000001", "name": "Sample App",
-                "link": "https://example.test/"}}])
-        } else {
-            numbers
-                .iter()
-                .map(|number| self.number_object(number, ""))
-                .collect()
-        };
+        let numbers = numbers.iter();
+        let data: Vec<Value> = numbers
+            .map(|number| self.number_object(number, ""))
+            .collect();
         Ok(ok(&json!({"data": data})))
     }
+}
+
+/// All that a number's messages pass is well.
+fn health(number: &Number) -> Value {
+    let well = |kind: &str, id: &str| json!({"entity_type": kind, "id": id, "can_send_message": "AVAILABLE"});
+    json!({"can_send_message": "AVAILABLE", "entities":
+        [well("PHONE_NUMBER", &number.id), well("WABA", &number.waba)]})
 }
 
 /// A user who was blocked, as the answer names them: as the caller did, and by their ids.
@@ -229,6 +240,6 @@ fn blocked(user: &Value) -> Value {
     blocked
 }
 
-fn success() -> Reply {
+pub(super) fn success() -> Reply {
     ok(&json!({"success": true}))
 }
