@@ -9,11 +9,12 @@ use std::process::{Output, Stdio};
 use support::*;
 use wabridge::wire::sample::{self, KINDS};
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "send",
     "serve",
     "demo",
     "check",
+    "register",
     "rules",
     "simulate",
     "inbox",
@@ -104,12 +105,13 @@ fn each_commands_help_says_first_what_it_does() {
 fn misuse_is_2_and_says_what_is_off() {
     let (_folder, setup) = bare();
     drop(setup.serve());
-    let cases: [(&[&str], &str); 23] = [
+    let cases: [(&[&str], &str); 24] = [
         (&["nonsense"], "no command `nonsense`"),
         (&["--nonsense"], "--nonsense"),
         (&["serve", "now"], "now"),
         (&["serve", "--port", "1"], "--port"),
         (&["check", "--nonsense"], "--nonsense"),
+        (&["check", "--waba", "1"], "go with --online"),
         (&["demo", "--once", "bot"], "--once plays the demo's own"),
         (&["status", "--nonsense"], "--nonsense"),
         (&["status", "x"], "unexpected argument `x`"),

@@ -147,6 +147,7 @@ const RULES: &[Rule] = &[
         within: &[],
         except: &[
             ("edge/graph", "the only caller of Graph"),
+            ("edge/callback", "plays Meta before our own webhook"),
             ("edge/standin", "plays Graph, which calls the webhook"),
             ("handler/forward", "the app behind us"),
             ("cli/simulate", "plays Meta by hand"),

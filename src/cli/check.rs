@@ -1,62 +1,124 @@
 //! `wabridge check`
 
-use super::{Chain, Failure, Outcome, output};
+use super::findings::Report;
+use super::{Chain, Failure, Outcome};
 use crate::config::{self, Config, Listen, Sources, table};
 use crate::edge::clock;
+use crate::edge::doctor::{Doctor, Scope};
 use crate::edge::graph::Graph;
 use crate::edge::http::server::Socket;
+use crate::gateway::known::{self, Known};
 use crate::handler::command::CommandHandler;
 use crate::handler::rules::Rules;
+use crate::policy::doctor::{self, Finding};
 use crate::store::{Access, Database};
-use lexopt::Parser;
+use crate::wire::setup;
+use lexopt::{Arg, Parser, ValueExt};
 use std::path::Path;
 
 pub const HELP: &str = "\
 Tells what is wrong with the settings, the rules and the database, and how to mend each.
 
-Usage: wabridge check
+Usage: wabridge check [--online] [--json] [--waba ID]... [--number PHONE_NUMBER_ID]... [--app ID]
 
-It changes nothing, and can run beside the service. Exit code 0 when the service would start,
-1 when it would not.
+--online  asks Meta as well, for when nothing arrives or nothing is sent: whether the token is valid
+          and may do what it must, what the app subscribes to, whether it is attached to the account,
+          how the number is; and calls the webhook by its public address as Meta would, with the
+          handshake and with a signed notification without events
+--waba, --number  looks at these only; otherwise at all that tokens, settings and stored events tell of
+--app     the app, when no token is valid that would tell
+--json    prints one JSON object a line, with: level about says mend
+
+It changes nothing, and can run beside the service. Exit code 0 when nothing is wrong (without
+--online: when the service would start), 1 when something is.
 ";
 
 /// Larger files are not read through: it would take minutes.
 const READ_THROUGH_MAX: u64 = 256 << 20;
 
 pub fn run(mut parser: Parser) -> Outcome {
-    if let Some(arg) = parser.next()? {
-        return Err(arg.unexpected().into());
+    let (mut online, mut json, mut scope) = (false, false, Scope::default());
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Arg::Long("online") => online = true,
+            Arg::Long("json") => json = true,
+            Arg::Long("app") => scope.app = Some(id("app", &mut parser)?),
+            Arg::Long("waba") => scope.accounts.push(id("waba", &mut parser)?),
+            Arg::Long("number") => scope.numbers.push(id("number", &mut parser)?),
+            other => return Err(other.unexpected().into()),
+        }
     }
+    if !online && (scope.app.is_some() || !scope.accounts.is_empty() || !scope.numbers.is_empty()) {
+        return Err(Failure::Misused(
+            "--waba, --number and --app go with --online".into(),
+        ));
+    }
+    let mut report = Report::new(json);
     let sources = Sources::of_this_process();
     let config = match config::load(&sources) {
         Ok(config) => config,
         Err(problems) => {
             for problem in &problems {
-                wrong(&problem.to_string());
+                report.wrong("settings", &problem.to_string());
             }
             return Err(Failure::Failed(None));
         }
     };
-    fine(&format!("settings: {} set", set_names(&sources)));
+    let report = &mut report;
+    report.fine("settings", &format!("{} set", set_names(&sources)));
     for warning in &config.warnings {
-        output::print(&format!("note   {warning}\n"));
+        report.note("settings", warning);
     }
-    let sound = [
-        certificates(&config),
-        rules(&config),
-        command(&config),
-        observers(&config),
-        database(&config.database),
-        listener("LISTEN", &config.listen),
-        config
-            .api
-            .as_ref()
-            .is_none_or(|api| listener("OPERATOR_LISTEN", &api.listen)),
-    ];
-    match sound.iter().all(|sound| *sound) {
+    let authorities = certificates(report, &config);
+    rules(report, &config);
+    command(report, &config);
+    observers(report, &config);
+    database(report, &config.database);
+    listener(report, "LISTEN", &config.listen);
+    if let Some(api) = &config.api {
+        listener(report, "OPERATOR_LISTEN", &api.listen);
+    }
+    if online && authorities {
+        meta(report, &config, &scope)?;
+    }
+    match report.is_sound() {
         true => Ok(()),
         false => Err(Failure::Failed(None)),
     }
+}
+
+/// The id that an option is given.
+pub fn id(option: &str, parser: &mut Parser) -> Result<String, Failure> {
+    let id = parser.value()?.string()?;
+    match setup::is_id(&id) {
+        true => Ok(id),
+        false => Err(Failure::Misused(format!(
+            "--{option} {id} is not an id: Meta's have digits only (App Dashboard → WhatsApp → API Setup)"
+        ))),
+    }
+}
+
+/// What Graph and the webhook's own address tell.
+fn meta(report: &mut Report, config: &Config, scope: &Scope) -> Outcome {
+    let doctor = Doctor::new(config).map_err(Failure::because)?;
+    let mut facts = doctor.ask(scope, &known(config)?);
+    doctor.call(&mut facts);
+    for finding in doctor::findings(&facts) {
+        report.say(&finding);
+    }
+    Ok(())
+}
+
+/// What the database has seen of Meta's side, if there is one.
+pub fn known(config: &Config) -> Result<Known, Failure> {
+    if !config.database.exists() {
+        return Ok(Known::default());
+    }
+    // What is wrong with the file has been said by the check of it.
+    let found = Database::open(&config.database, Access::Visit);
+    Ok(found
+        .and_then(|found| found.read(known::known))
+        .unwrap_or_default())
 }
 
 fn set_names(sources: &Sources) -> String {
@@ -68,54 +130,58 @@ fn set_names(sources: &Sources) -> String {
     }
 }
 
-fn certificates(config: &Config) -> bool {
+fn certificates(report: &mut Report, config: &Config) -> bool {
     match (Graph::new(config, 1), &config.root_certificates) {
         (Ok(_), None) => true,
-        (Ok(_), Some(path)) => fine(&format!("certificates: {}", path.display())),
-        (Err(error), _) => wrong(&Chain(&error).to_string()),
+        (Ok(_), Some(path)) => report.fine("certificates", &path.display().to_string()),
+        (Err(error), _) => report.wrong("", &Chain(&error).to_string()),
     }
 }
 
-fn rules(config: &Config) -> bool {
-    let Some(path) = &config.rules else {
-        return true;
-    };
+fn rules(report: &mut Report, config: &Config) {
+    let Some(path) = &config.rules else { return };
     match Rules::load(path) {
-        Ok(rules) => fine(&format!("rules: {} in {}", rules.len(), path.display())),
-        Err(error) => wrong(&Chain(&error).to_string()),
-    }
+        Ok(rules) => report.fine("rules", &format!("{} in {}", rules.len(), path.display())),
+        Err(error) => report.wrong("", &Chain(&error).to_string()),
+    };
 }
 
-fn command(config: &Config) -> bool {
+fn command(report: &mut Report, config: &Config) {
     let Some(command) = &config.command else {
-        return true;
+        return;
     };
     match CommandHandler::new(command) {
-        Ok(_) => fine(&format!("command: {}", command.program)),
-        Err(error) => wrong(&Chain(&error).to_string()),
+        Ok(_) => report.fine("command", &command.program.to_string()),
+        Err(error) => report.wrong("", &Chain(&error).to_string()),
+    };
+}
+
+fn observers(report: &mut Report, config: &Config) {
+    let observers = config.observers.iter();
+    let names: Vec<String> = observers.map(|one| one.limits.name.to_string()).collect();
+    if !names.is_empty() {
+        report.fine("observers", &names.join(", "));
     }
 }
 
-fn observers(config: &Config) -> bool {
-    let observers = config.observers.iter();
-    let names: Vec<String> = observers.map(|one| one.limits.name.to_string()).collect();
-    names.is_empty() || fine(&format!("observers: {}", names.join(", ")))
-}
-
-fn database(path: &Path) -> bool {
+fn database(report: &mut Report, path: &Path) {
     if !path.exists() {
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
-        return match folder.is_dir() {
-            true => fine(&format!(
-                "database: {} will be made at the first start",
-                path.display()
-            )),
-            false => wrong(&format!(
-                "database: there is no folder {}: make it, or set DATABASE_URL",
-                folder.display()
-            )),
+        match folder.is_dir() {
+            true => report.fine(
+                "database",
+                &format!("{} will be made at the first start", path.display()),
+            ),
+            false => report.wrong(
+                "database",
+                &format!(
+                    "there is no folder {}: make it, or set DATABASE_URL",
+                    folder.display()
+                ),
+            ),
         };
+        return;
     }
     let size = std::fs::metadata(path).map_or(0, |meta| meta.len());
     let damage =
@@ -125,61 +191,49 @@ fn database(path: &Path) -> bool {
         });
     match damage {
         Ok(damage) if damage.is_empty() => {
-            note_halts(path);
-            fine(&format!(
-                "database: {} ({} KiB)",
-                path.display(),
-                size / 1024
-            ))
+            note_halts(report, path);
+            report.fine(
+                "database",
+                &format!("{} ({} KiB)", path.display(), size / 1024),
+            )
         }
-        Ok(damage) => wrong(&format!(
-            "database: {} is damaged: put back a copy, or start with another file; SQLite says: {}",
-            path.display(),
-            damage.join("; ")
-        )),
-        Err(error) => wrong(&format!("database: {}", Chain(&error))),
-    }
+        Ok(damage) => report.wrong(
+            "database",
+            &format!(
+                "{} is damaged: put back a copy, or start with another file; SQLite says: {}",
+                path.display(),
+                damage.join("; ")
+            ),
+        ),
+        Err(error) => report.wrong("database", &Chain(&error).to_string()),
+    };
 }
 
 /// Sending may be halted; the service starts all the same.
-fn note_halts(path: &Path) {
+fn note_halts(report: &mut Report, path: &Path) {
     let halts = Database::open(path, Access::Visit).and_then(|found| found.read(|tx| tx.halts()));
     for halt in halts.unwrap_or_default() {
         let (reason, mend) = halt.reason_and_mend();
-        output::print(&format!(
-            "note   sending is halted ({}) since {}: {}; to mend it: {}\n",
-            halt.scope.as_str(),
-            clock::rfc3339(halt.since),
-            output::inert(reason),
-            output::inert(mend),
-        ));
+        let (scope, since) = (halt.scope.as_str(), clock::rfc3339(halt.since));
+        let says = format!("sending is halted ({scope}) since {since}: {reason}");
+        report.say(&Finding::note("", says).mended_by(mend));
     }
 }
 
-fn listener(setting: &str, listen: &Listen) -> bool {
+fn listener(report: &mut Report, setting: &str, listen: &Listen) {
     if matches!(listen, Listen::Unix(_)) {
-        return fine(&format!("{setting}: {listen}"));
+        report.fine(setting, &listen.to_string());
+        return;
     }
     match Socket::bind(listen) {
-        Ok(_) => fine(&format!("{setting}: {listen} is free")),
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => fine(&format!(
-            "{setting}: {listen} is in use: by the running service, or by something else"
-        )),
-        Err(error) => wrong(&format!(
-            "{setting}: {listen} cannot be used: {error}; set another {setting}"
-        )),
-    }
-}
-
-fn fine(text: &str) -> bool {
-    output::print(&format!("ok     {text}\n"));
-    true
-}
-
-/// Several mistakes, one a line, are marked each.
-fn wrong(text: &str) -> bool {
-    for line in text.lines() {
-        output::print(&format!("wrong  {line}\n"));
-    }
-    false
+        Ok(_) => report.fine(setting, &format!("{listen} is free")),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => report.fine(
+            setting,
+            &format!("{listen} is in use: by the running service, or by something else"),
+        ),
+        Err(error) => report.wrong(
+            setting,
+            &format!("{listen} cannot be used: {error}; set another {setting}"),
+        ),
+    };
 }

@@ -3,12 +3,14 @@
 mod backup;
 mod check;
 mod demo;
+mod findings;
 mod handover;
 mod hash_password;
 mod inbox;
 mod marketing;
 mod outbox;
 mod output;
+mod register;
 mod rules;
 mod send;
 mod serve;
@@ -47,9 +49,15 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "check",
-        summary: "what is wrong with the settings, the rules and the database, and how to mend it",
+        summary: "what is wrong with the settings, the rules and the database, and how to mend it; --online: at Meta",
         help: || check::HELP.into(),
         run: check::run,
+    },
+    Command {
+        name: "register",
+        summary: "has Meta send notifications here: address and subscriptions",
+        help: || register::HELP.into(),
+        run: register::run,
     },
     Command {
         name: "rules",

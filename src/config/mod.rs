@@ -177,6 +177,8 @@ pub struct Config {
     pub verify_tokens: Vec<Secret>,
     /// Any of them may sign a notification; the first signs what we forward.
     pub hub_keys: HubKeys,
+    /// The same, as they are: with an app's id the first is the app's own token.
+    pub app_secrets: Vec<Secret>,
     /// Requests without a signature are taken, for trying by hand.
     pub allow_unsigned: bool,
     /// Addresses that other machines reach may be listened on.
@@ -219,6 +221,13 @@ pub struct Config {
     pub log_format: LogFormat,
     /// What is odd, though not wrong: said at start.
     pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Graph is a stand-in nearby: what is reached without TLS is not Meta.
+    pub fn graph_is_near(&self) -> bool {
+        !self.graph_url.starts_with("https://")
+    }
 }
 
 /// With `KEEP_MEDIA_ORDER`, the most a message waits for the file before it. Meta
@@ -349,6 +358,7 @@ pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
     let config = Config {
         verify_tokens,
         hub_keys: HubKeys::new(app_secrets.iter().map(Secret::expose)),
+        app_secrets: app_secrets.clone(),
         allow_unsigned,
         allow_public: reader.yes_or_no("ALLOW_PUBLIC_LISTEN"),
         tokens: reader.tokens(),

@@ -36,6 +36,22 @@ const ANSWER_BYTES_MAX: u64 = 1 << 20;
 /// A bundle of all authorities is some 200 KiB.
 const ROOTS_BYTES_MAX: u64 = 16 << 20;
 
+/// Whom to trust with TLS: `SSL_CERT_FILE`, else what is built in.
+pub(super) struct Roots(RootCerts);
+
+impl Roots {
+    pub(super) fn of(config: &Config) -> Result<Roots, RootsError> {
+        match &config.root_certificates {
+            Some(path) => roots(path).map(Roots),
+            None => Ok(Roots(RootCerts::WebPki)),
+        }
+    }
+
+    pub(super) fn tls(self) -> TlsConfig {
+        TlsConfig::builder().root_certs(self.0).build()
+    }
+}
+
 /// A client for Graph, shared by all threads that call it.
 pub struct Graph {
     agent: Agent,
@@ -159,14 +175,12 @@ impl Graph {
     /// # Errors
     /// When `SSL_CERT_FILE` cannot be used.
     pub fn new(config: &Config, calls: usize) -> Result<Graph, RootsError> {
-        let roots = match &config.root_certificates {
-            Some(path) => roots(path)?,
-            None => RootCerts::WebPki,
-        };
+        let roots = Roots::of(config)?;
         // A proxy of the environment is for what leaves the machine by TLS,
         // which it cannot read. Without TLS Graph is a stand-in nearby.
-        let proxy = config.graph_url.starts_with("https://");
-        let proxy = proxy.then(Proxy::try_from_env).flatten();
+        let proxy = (!config.graph_is_near())
+            .then(Proxy::try_from_env)
+            .flatten();
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             // A redirect would carry the token to another host.
@@ -178,7 +192,7 @@ impl Graph {
             .timeout_global(Some(CALL))
             .max_idle_connections_per_host(calls)
             .max_idle_connections(calls)
-            .tls_config(TlsConfig::builder().root_certs(roots).build())
+            .tls_config(roots.tls())
             .proxy(proxy)
             .user_agent(concat!("wabridge/", env!("CARGO_PKG_VERSION")))
             .build()
@@ -189,6 +203,16 @@ impl Graph {
             tokens: config.tokens.clone(),
             app: config.hub_keys.clone(),
         })
+    }
+
+    /// The same, without the proof that we know the app's secret.
+    pub fn unproven(&self) -> Graph {
+        Graph {
+            agent: self.agent.clone(),
+            base: self.base.clone(),
+            tokens: self.tokens.clone(),
+            app: HubKeys::new([]),
+        }
     }
 
     /// Sends one message and reads what Graph makes of it.
@@ -350,7 +374,7 @@ pub fn nothing_was_sent(error: &Error) -> bool {
 
 /// Whether the other side did not prove who it is. That is settled before the
 /// first byte of a request goes out; other faults of TLS can come at any time.
-fn is_distrusted(error: &std::io::Error) -> bool {
+pub(super) fn is_distrusted(error: &std::io::Error) -> bool {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
     matches!(
         inner,

@@ -3,6 +3,8 @@
 //!
 //! * [`http`]: the webhook listener around tiny_http
 //! * [`graph`]: one call to Graph
+//! * [`callback`]: what answers at the webhook's public address
+//! * [`doctor`]: how things are set up at Meta, asked and changed
 //! * [`media`]: fetching customers' files
 //! * [`upload`]: a file of this machine on its way to Graph
 //! * [`serve`]: the service: threads, signals, drain
@@ -13,8 +15,10 @@
 //! * [`clock`], [`log`], [`systemd`]: time, log lines, the service manager
 //! * [`standin`]: a stand-in for Graph, for the demo and for tests
 
+pub mod callback;
 pub mod clock;
 pub mod dispatch;
+pub mod doctor;
 pub mod gate;
 pub mod graph;
 pub mod http;

@@ -13,6 +13,7 @@
 //! * `identity`: which ids are one person's
 //! * [`handover`]: conversations in a person's hands
 //! * [`halts`]: what stands still until a person acts
+//! * [`known`]: which numbers and accounts were seen
 //! * [`post`]: a message handed over by a caller of the API
 //! * [`window`]: what may be sent to a person when
 //! * [`marketing`]: who wants none gets none
@@ -36,6 +37,7 @@ pub mod halts;
 pub mod handover;
 mod identity;
 pub mod inbox;
+pub mod known;
 pub mod marketing;
 pub mod names;
 pub mod operator;

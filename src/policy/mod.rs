@@ -9,6 +9,8 @@
 //! * [`share`]: how many workers a queue may hold
 //! * [`throttle`]: the pause and the slower pace after "too fast"
 //! * [`breaker`]: when to stop trying for everybody
+//! * [`doctor`]: what is wrong between Meta and us
+//! * [`registration`]: what is to be changed at Meta to be sent notifications
 //! * [`fetch`]: what becomes of a customer's file that is fetched
 //! * [`upload`]: what Graph says to a file of ours, and how long it keeps it
 //! * [`stale`]: which messages come too late
@@ -20,12 +22,14 @@
 
 pub mod breaker;
 pub mod codes;
+pub mod doctor;
 pub mod fetch;
 pub mod handover;
 pub mod ladder;
 pub mod pacing;
 pub mod password;
 pub mod priority;
+pub mod registration;
 pub mod retry;
 pub mod search;
 pub mod share;

@@ -59,7 +59,7 @@ impl Rate {
     }
 
     /// The most that may begin in a second.
-    fn in_a_second(self) -> usize {
+    pub fn in_a_second(self) -> usize {
         let most = (1_000_000 + JITTER_US + self.interval_us / 2) / self.interval_us;
         usize::try_from(most.max(1)).unwrap_or(1)
     }
