@@ -9,6 +9,7 @@
 //! * [`share`]: how many workers a queue may hold
 //! * [`throttle`]: the pause and the slower pace after "too fast"
 //! * [`breaker`]: when to stop trying for everybody
+//! * [`burst`]: which messages are one delivery
 //! * [`doctor`]: what is wrong between Meta and us
 //! * [`registration`]: what is to be changed at Meta to be sent notifications
 //! * [`fetch`]: what becomes of a customer's file that is fetched
@@ -21,6 +22,7 @@
 //! * [`window`]: whether anything but a template may be sent
 
 pub mod breaker;
+pub mod burst;
 pub mod codes;
 pub mod doctor;
 pub mod fetch;

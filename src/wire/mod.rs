@@ -10,6 +10,7 @@
 //! * [`compose`]: messages to send, put together in Rust
 //! * [`validate`]: what can be known to be wrong with a message before it is sent
 //! * [`phone`]: numbers that have two spellings
+//! * [`join`]: several messages in one envelope
 //! * [`relay`]: what of a call and its answer is passed on
 //! * [`retry_after`]: how long the other side of a call asks us to wait
 //! * [`setup`]: how things are set up at Meta, as Graph tells
@@ -18,6 +19,7 @@
 
 pub mod compose;
 pub mod event;
+pub mod join;
 pub mod media;
 pub mod message;
 pub mod notification;
