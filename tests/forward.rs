@@ -478,3 +478,45 @@ fn a_crash_between_delivery_and_answer_delivers_again_and_replies_once() {
     assert_eq!(messages.len(), 2);
     assert_eq!(id(&messages[0]), id(&messages[1]));
 }
+
+#[test]
+fn with_debounce_the_app_gets_all_that_was_written_in_one_go_at_once() {
+    let app = App::start(at_first(1, says(429, "")));
+    let observer = App::start(|_| says(200, ""));
+    let settings = [
+        ("DEBOUNCE", "2s"),
+        ("OBSERVERS", "copy"),
+        ("OBSERVER_COPY_URL", &observer.url()),
+    ];
+    let place = before(&app.url(), &settings);
+    let pieces = ["hi", "are you open", "tomorrow?"];
+    let all: Vec<Value> = pieces
+        .iter()
+        .enumerate()
+        .map(|(n, text)| serde_json::from_str(&text_message(n as u64 + 1, ANA, text)).unwrap())
+        .collect();
+    let mut post = all[0].clone();
+    let entries = all.iter().map(|one| one["entry"][0].clone());
+    post["entry"] = entries.collect();
+    place.service.take(&post.to_string());
+    place.wait_inbox("done done done");
+    let received = app.wait(2);
+    assert_eq!(received.len(), 2);
+    for request in &received {
+        let value = &request.body["entry"][0]["changes"][0]["value"];
+        let texts: Vec<&str> = value["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|message| message["text"]["body"].as_str().unwrap())
+            .collect();
+        assert_eq!(texts, pieces);
+        assert_eq!(value["contacts"].as_array().unwrap().len(), 1);
+        let keys = HubKeys::new([APP_SECRET]);
+        let signature = &request.headers["x-hub-signature-256"];
+        assert!(keys.verify(signature, request.raw.as_bytes()));
+    }
+    let id = |request: &Received| request.headers["webhook-id"].clone();
+    assert_eq!(id(&received[0]), id(&received[1]));
+    assert_eq!(observer.wait(3).len(), 3);
+}

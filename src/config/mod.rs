@@ -17,6 +17,7 @@ pub use levels::{Levels, LogFormat, crate_of};
 pub use observers::{Observer, ObserverLimits, Selection};
 pub use sources::Sources;
 
+use crate::policy::burst::{self, Debounce};
 use crate::policy::pacing::Rate;
 use crate::policy::stale::{OnStale, Stale};
 use crate::wire::media::Kinds;
@@ -266,6 +267,9 @@ pub struct Limits {
     pub media_order_wait_ms: Option<i64>,
     /// From when on a message is late; `None`: never.
     pub stale: Option<Stale>,
+    /// How messages that come soon one after the other are handed to the bot
+    /// together; `None`: each by itself.
+    pub debounce: Option<Debounce>,
     /// How long the bot is silent in a conversation that a person took over, after
     /// the person's last answer.
     pub handover_ms: i64,
@@ -388,6 +392,7 @@ pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
                 .yes_or_no("KEEP_MEDIA_ORDER")
                 .then_some(MEDIA_ORDER_WAIT_MS),
             stale: reader.stale(),
+            debounce: reader.debounce(),
             handover_ms: reader.seconds("HANDOVER_FOR").as_millis() as i64,
             probe_timeout_ms: slowest.as_millis() as i64 + 30_000,
         },
@@ -737,6 +742,21 @@ impl Reader<'_> {
             }
         };
         Some(Stale { after_ms, then })
+    }
+
+    fn debounce(&mut self) -> Option<Debounce> {
+        if self.value("DEBOUNCE").is_empty() {
+            return None;
+        }
+        let silence_ms = self.seconds("DEBOUNCE").as_millis() as i64;
+        if silence_ms > burst::WAIT_MAX_MS {
+            let most = burst::WAIT_MAX_MS / 60_000;
+            self.problem(format!(
+                "DEBOUNCE is too long for somebody who waits for an answer: write some seconds, at \
+                 most {most}m"
+            ));
+        }
+        Some(Debounce { silence_ms })
     }
 
     fn service_templates(&mut self) -> Vec<String> {

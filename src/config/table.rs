@@ -233,6 +233,14 @@ pub const SETTINGS: &[Setting] = &[
         ),
     ),
     under(
+        LOGIC,
+        setting(
+            "DEBOUNCE",
+            "",
+            "Messages of one conversation that come within this time of each other, such as 3s, are handed over together: people write in pieces. Empty: each by itself.",
+        ),
+    ),
+    under(
         SENDING,
         setting(
             "RATE_PER_NUMBER",

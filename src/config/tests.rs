@@ -72,6 +72,8 @@ fn each_mistake_says_its_mend() {
     check_problem(&[("HANDLER_CONCURRENCY", "0")], "from 1 to 256");
     check_problem(&[("STALE_AFTER", "a while")], "90s, 15m");
     check_problem(&[("ON_STALE", "drop")], "mark, deliver or skip");
+    check_problem(&[("DEBOUNCE", "0s")], "90s, 15m");
+    check_problem(&[("DEBOUNCE", "6m")], "at most 5m");
     check_problem(&[("RATE_PER_NUMBER", "0")], "from 1 to 1000");
     check_problem(&[("RATE_PER_NUMBER_42", "1001")], "from 1 to 1000");
     check_problem(&[("RATE_PER_NUMBER_+49", "20")], "digits only");

@@ -556,7 +556,7 @@ impl Job for Deliver {
 
 impl Deliver {
     fn tell(&self, delivery: &crate::gateway::Delivery, outcome: &Outcome) {
-        let (event, job, attempt) = (delivery.event, delivery.job, delivery.attempt);
+        let (event, job, attempt) = (delivery.events(), delivery.job, delivery.attempt);
         let to = delivery.consumer();
         let (what, reason) = match outcome {
             Outcome::Done { replies, .. } => {

@@ -1,7 +1,7 @@
 //! `claim`: the attempt is written, then the work is handed out.
 
 use super::Gateway;
-use super::facts::Facts;
+use super::delivery::Delivery;
 use super::fetch::Fetching;
 use super::halts::covers;
 use super::window::Admission;
@@ -12,10 +12,8 @@ use crate::policy::priority::{self, Priority};
 use crate::policy::share;
 use crate::store::rows::*;
 use crate::store::{Result, Tx};
-use crate::wire::notification::{Kind, key_digest};
-use crate::wire::{outgoing, signature};
+use crate::wire::outgoing;
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 /// Jobs looked at in one claim. Most are claimed; some only move (too old, or
 /// their pair has to wait), and this bounds how many of those one commit holds.
@@ -67,45 +65,6 @@ impl Work {
             Work::Send(sending) => sending.job,
             Work::Fetch(fetching) => fetching.job,
         }
-    }
-}
-
-/// An event on its way to a consumer.
-#[derive(Clone)]
-pub struct Delivery {
-    /// The job, for `finish`.
-    pub job: JobId,
-    /// The observer it is for; `None`: what answers.
-    pub observer: Option<Arc<str>>,
-    /// Which attempt this is; the first is 1.
-    pub attempt: u32,
-    /// The event.
-    pub event: EventId,
-    /// The same on every attempt and replay: an app can recognise a repetition.
-    pub webhook_id: String,
-    /// What the event is.
-    pub kind: Kind,
-    /// The webhook field it came under.
-    pub field: String,
-    /// Message type, status, call event or the change's event.
-    pub type_: String,
-    /// When it was stored, in Unix milliseconds.
-    pub received_at: i64,
-    /// When this attempt began, in Unix milliseconds.
-    pub started_at: i64,
-    /// What is known about its conversation.
-    pub facts: Facts,
-    /// The Meta envelope narrowed to it.
-    pub body: String,
-}
-
-impl std::fmt::Debug for Delivery {
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        write!(
-            f,
-            "Delivery(event {}, attempt {})",
-            self.event, self.attempt
-        )
     }
 }
 
@@ -320,66 +279,6 @@ impl Gateway {
         }
     }
 
-    fn start_delivery(&self, tx: &Tx<'_>, now: i64, job: &Job, event: EventId) -> Result<Started> {
-        let Some(event) = tx.event(event)? else {
-            return give_up(tx, now, job, "the event is not stored any more");
-        };
-        let Some(consumer) = self.consumer(job.queue) else {
-            // Only what `claim_queue` has looked for gets here.
-            return Ok(Started::NotNow);
-        };
-        if now - event.received_at > consumer.age_max_ms && job.attempts > 0 {
-            return give_up(tx, now, job, &consumer.too_old());
-        }
-        if let Some(why) = self.not_for_the_bot(tx, now, job, event.kind)? {
-            tx.end_job(job, JobState::Done, Some(&why), now)?;
-            return Ok(Started::NotNow);
-        }
-        tx.start_job(job.id)?;
-        let facts = match self.answers(job) {
-            true => self.facts(tx, job.lane, &event)?,
-            false => Facts::default(),
-        };
-        let body = match event.kind {
-            Kind::Status => self.without_mark(tx, event.body)?,
-            _ => event.body,
-        };
-        Ok(Started::Work(Work::Deliver(Delivery {
-            job: job.id,
-            observer: consumer.observer,
-            attempt: job.attempts + 1,
-            event: event.id,
-            webhook_id: webhook_id(&event.key),
-            kind: event.kind,
-            field: event.field,
-            type_: event.type_,
-            received_at: event.received_at,
-            started_at: now,
-            facts,
-            body,
-        })))
-    }
-
-    /// A status as the app expects it: our mark is replaced by what the app
-    /// itself had written there.
-    fn without_mark(&self, tx: &Tx<'_>, body: String) -> Result<String> {
-        if !body.contains(&self.mark_prefix) {
-            return Ok(body);
-        }
-        let events = crate::wire::notification::read(body.as_bytes());
-        let facts = events
-            .ok()
-            .and_then(|events| events.into_iter().next()?.status);
-        let marked = facts.and_then(|facts| self.marked(&facts.opaque?));
-        let Some(outbox) = marked else {
-            return Ok(body);
-        };
-        let own = tx
-            .message(outbox)?
-            .and_then(|m| outgoing::own_opaque(&m.body));
-        Ok(outgoing::unmarked(&body, own.as_deref()).unwrap_or(body))
-    }
-
     fn start_sending(
         &self,
         tx: &Tx<'_>,
@@ -459,7 +358,7 @@ impl Gateway {
         if let Some(full_at) = pair {
             tx.set_pair_full_at_us(job.lane, full_at)?;
         }
-        tx.start_job(job.id)?;
+        tx.start_job(job)?;
         tx.set_message_state(outbox, SendState::Sending, None, now)?;
         if message.uncertain {
             tx.count_resent(outbox)?;
@@ -485,11 +384,6 @@ impl Gateway {
             body,
         })))
     }
-}
-
-/// What a consumer recognises an event by, whatever the attempt.
-pub fn webhook_id(key: &str) -> String {
-    format!("msg_{}", signature::hex(&key_digest(key)))
 }
 
 /// What became of one job that was due.

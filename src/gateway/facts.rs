@@ -47,6 +47,22 @@ pub enum Effect {
     HandOver,
 }
 
+impl Facts {
+    /// What is known once these were remembered.
+    pub fn remember(&mut self, effects: &[Effect]) {
+        for effect in effects {
+            match effect {
+                Effect::Rest { rule, until } => {
+                    self.resting.insert(rule.clone(), *until);
+                }
+                Effect::StopMarketing => self.marketing_stopped = true,
+                Effect::StartMarketing => self.marketing_stopped = false,
+                Effect::HandOver => {}
+            }
+        }
+    }
+}
+
 impl Gateway {
     /// What is known about the conversation of `lane` as `event` is delivered.
     pub(super) fn facts(&self, tx: &Tx<'_>, lane: ConversationId, event: &Event) -> Result<Facts> {
@@ -59,7 +75,7 @@ impl Gateway {
         })
     }
 
-    fn stale_ms(&self, event: &Event) -> Option<i64> {
+    pub(super) fn stale_ms(&self, event: &Event) -> Option<i64> {
         let stale = self.limits.stale.filter(|_| event.kind == Kind::Message)?;
         let events = notification::read(event.body.as_bytes()).ok()?;
         stale.age_ms(written_at(events.first()?), event.received_at)

@@ -69,7 +69,7 @@ impl Gateway {
             let why = "could not be fetched within the 7 days for which Meta keeps it";
             return give_up(tx, now, job, why);
         }
-        tx.start_job(job.id)?;
+        tx.start_job(job)?;
         Ok(Started::Work(Work::Fetch(Fetching {
             job: job.id,
             attempt: job.attempts + 1,

@@ -187,7 +187,10 @@ impl Gateway {
         if replies.is_empty() {
             return Ok(());
         }
-        let event = match job.event {
+        // What answers a burst answers its last message: whoever reads that mark has
+        // read them all.
+        let last = tx.mates(job)?.last().map_or(job.event, |mate| mate.event);
+        let event = match last {
             Some(id) => tx.event(id)?,
             None => None,
         };
@@ -197,13 +200,14 @@ impl Gateway {
         }) else {
             return Ok(());
         };
+        let cause = (job.lane, event.id);
         if replies.len() > REPLIES_MAX {
             let text = format!(
                 "an answer holds at most {REPLIES_MAX} messages: {} more were not sent",
                 replies.len() - REPLIES_MAX
             );
             let fault = Fault { code: None, text };
-            self.keep_failed(tx, now, job, &reply_to, &replies[REPLIES_MAX], &fault)?;
+            self.keep_failed(tx, now, cause, &reply_to, &replies[REPLIES_MAX], &fault)?;
         }
         for reply in replies.iter().take(REPLIES_MAX) {
             match complete(reply, &reply_to) {
@@ -222,7 +226,7 @@ impl Gateway {
                     };
                     self.queue_message(tx, now, &message, reply_or_told(event.kind))?;
                 }
-                Err(fault) => self.keep_failed(tx, now, job, &reply_to, reply, &fault)?,
+                Err(fault) => self.keep_failed(tx, now, cause, &reply_to, reply, &fault)?,
             }
         }
         // A number's first reply makes its queue, after the event that tells.
@@ -238,18 +242,18 @@ impl Gateway {
         &self,
         tx: &Tx<'_>,
         now: i64,
-        job: &Job,
+        (lane, cause): (ConversationId, EventId),
         reply_to: &ReplyTo,
         reply: &str,
         fault: &Fault,
     ) -> Result<()> {
         let message = NewMessage {
             number: reply_to.number.clone(),
-            conversation: job.lane,
+            conversation: lane,
             recipient: String::new(),
             type_: String::new(),
             body: reply.to_owned(),
-            cause: job.event,
+            cause: Some(cause),
         };
         tx.insert_message(&message, SendState::Failed, Some(fault), now)?;
         Ok(())

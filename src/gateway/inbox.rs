@@ -4,6 +4,7 @@
 
 use super::BOT;
 use super::operator::{conversation_name, resolve};
+use super::replay::reopen;
 use crate::policy::priority::Priority;
 use crate::store::rows::*;
 use crate::store::tx::{EventFilter, Found};
@@ -254,9 +255,9 @@ pub enum Replayed {
     Missing,
 }
 
-/// Delivers an event again, in its place in the conversation's order. One that
-/// nobody was there for when it came goes to the bot. Files of it that were
-/// given up are tried anew.
+/// Delivers an event again, in its place in the conversation's order, and with it
+/// what it came in a burst with. One that nobody was there for when it came goes to
+/// the bot. Files of it that were given up are tried anew.
 pub fn replay(tx: &Tx<'_>, now: i64, id: EventId) -> Result<Replayed> {
     let Some(event) = tx.event(id)? else {
         return Ok(Replayed::Missing);
@@ -278,7 +279,7 @@ pub fn replay(tx: &Tx<'_>, now: i64, id: EventId) -> Result<Replayed> {
     let ended = |job: &Job| matches!(job.state, JobState::Done | JobState::Dead);
     let mut replayed = Replayed::Pending;
     for (job, ..) in jobs.into_iter().filter(|(job, ..)| ended(job)) {
-        tx.reopen_job(&Job { lane, ..job }, now)?;
+        reopen(tx, now, &job)?;
         replayed = Replayed::Again;
     }
     Ok(replayed)

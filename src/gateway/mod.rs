@@ -6,7 +6,9 @@
 //! * [`receive`]: an event is stored, and its deliveries with it
 //! * [`claim`]: the attempt is written, then the work is handed out
 //! * [`finish`]: what came of it, and all that follows, in one commit
+//! * `bursts`: messages that are handed over together
 //! * `consumers`: who gets events: what answers, and observers
+//! * [`delivery`]: an event on its way to a consumer
 //! * [`facts`]: what handlers are told, and what they want remembered
 //! * [`fetch`]: customers' files
 //! * [`uploads`]: files that Meta has from us
@@ -26,10 +28,12 @@
 //!
 //! What a crash between two steps means is decided in [`Gateway::recover`].
 
+mod bursts;
 pub mod claim;
 mod clock_set;
 mod consumers;
 pub mod conversations;
+pub mod delivery;
 pub mod facts;
 pub mod fetch;
 pub mod finish;
@@ -49,8 +53,9 @@ pub mod thread;
 pub mod uploads;
 pub mod window;
 
-pub use claim::{Claimed, Delivery, Rest, Sending, Work};
+pub use claim::{Claimed, Rest, Sending, Work};
 pub use consumers::BOT;
+pub use delivery::{Delivery, Part};
 pub use facts::{Effect, Facts};
 pub use fetch::Fetching;
 pub use finish::{Outcome, Reason, Sent};

@@ -77,7 +77,8 @@ impl Gateway {
             received.to_deliver |= self.queue_copies(tx, now, conversation, id, of)?;
             if self.wants.includes(event.kind) {
                 let priority = Priority::Reply;
-                let job = tx.push_job(self.bot, conversation, Some(id), None, priority, now)?;
+                let due = self.due_at(event, now);
+                let job = tx.push_job(self.bot, conversation, Some(id), None, priority, due)?;
                 let Some(why) = self.skipped(event, now) else {
                     received.to_deliver = true;
                     continue;

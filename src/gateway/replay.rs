@@ -1,6 +1,7 @@
 //! Deliveries that are made again, many at a time: by consumer, time, error and
 //! state. A delivery keeps its place in its lane, so they come in order; an event
-//! keeps its webhook id, so a consumer can tell that it knows it.
+//! keeps its webhook id, so a consumer can tell that it knows it. A burst comes again
+//! as a whole, once, whichever of its messages are meant.
 
 use super::operator::resolve;
 use crate::config::Selection;
@@ -88,7 +89,11 @@ pub fn again(tx: &Tx<'_>, mode: Mode, filter: &Filter, after: i64, limit: usize)
             step.next = Some(job.id - 1);
             break;
         }
-        if served.contains(&job.queue) && filter.takes(&job, error.as_deref(), received_at) {
+        let takes = |job: &Job, received_at| filter.takes(job, error.as_deref(), received_at);
+        if served.contains(&job.queue)
+            && takes(&job, received_at)
+            && !comes_with_another(tx, &job, &takes)?
+        {
             step.found += 1;
             if let Mode::Act(now) = mode {
                 reopen(tx, now, &job)?;
@@ -167,8 +172,23 @@ fn served(tx: &Tx<'_>) -> Result<Vec<QueueId>> {
         .collect())
 }
 
-fn reopen(tx: &Tx<'_>, now: i64, job: &Job) -> Result<()> {
-    if let Some(event) = job.event {
+/// Whether an earlier one of its burst is taken too. They all ended alike.
+fn comes_with_another(tx: &Tx<'_>, job: &Job, takes: &impl Fn(&Job, i64) -> bool) -> Result<bool> {
+    let earlier = |mate: &Job| mate.id < job.id;
+    for mate in tx.mates(job)?.into_iter().filter(earlier) {
+        let event = mate.event.map_or(Ok(None), |event| tx.event(event))?;
+        if event.is_some_and(|event| takes(&mate, event.received_at)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Opens an ended delivery again, and files given up of what is in it.
+pub(super) fn reopen(tx: &Tx<'_>, now: i64, job: &Job) -> Result<()> {
+    let mates = tx.mates(job)?;
+    let events = [job].into_iter().chain(&mates).filter_map(|job| job.event);
+    for event in events {
         for file in tx.media_of(event)? {
             if let Some((file, _)) = tx.job_of_media(file.id)?
                 && file.state == JobState::Dead

@@ -34,6 +34,16 @@ pub trait Handler: Send + Sync {
 pub enum Handled {
     /// This is what came of it.
     Yes(Outcome),
+    /// It answers some messages of a burst so, and leaves the others to the next
+    /// handler.
+    Partly {
+        /// As in [`Outcome::Done`].
+        replies: Vec<String>,
+        /// As in [`Outcome::Done`].
+        effects: Vec<Effect>,
+        /// The others.
+        left: Box<Delivery>,
+    },
     /// Not for this handler: the next one is asked.
     No,
 }
@@ -41,11 +51,31 @@ pub enum Handled {
 /// Asks each handler in turn until one deals with the event. When none does,
 /// there is nothing to be done about it.
 pub fn handle(handlers: &[Box<dyn Handler>], delivery: &Delivery) -> Outcome {
-    let answered = handlers
-        .iter()
-        .find_map(|handler| match handler.handle(delivery) {
-            Handled::Yes(outcome) => Some(outcome),
-            Handled::No => None,
-        });
-    answered.unwrap_or_else(|| Outcome::done(Vec::new()))
+    let (mut said, mut remembered) = (Vec::new(), Vec::new());
+    let mut left: Option<Box<Delivery>> = None;
+    for handler in handlers {
+        match handler.handle(left.as_deref().unwrap_or(delivery)) {
+            Handled::No => {}
+            Handled::Partly {
+                replies,
+                effects,
+                left: others,
+            } => {
+                said.extend(replies);
+                remembered.extend(effects);
+                left = Some(others);
+            }
+            Handled::Yes(Outcome::Done { replies, effects }) => {
+                said.extend(replies);
+                remembered.extend(effects);
+                break;
+            }
+            // All of it comes again, or nothing of it is done.
+            Handled::Yes(other) => return other,
+        }
+    }
+    Outcome::Done {
+        replies: said,
+        effects: remembered,
+    }
 }

@@ -22,6 +22,10 @@
 //! the customer wrote is a value and never a template, and JSON is made from values, so no name or
 //! text can change more than the place it is put in.
 //!
+//! **A burst** (`DEBOUNCE`) is judged message by message, as if each had come alone: what one of them
+//! leaves behind, such as a rule that rests, holds for the next. Those that no rule takes go on to the
+//! next handler together; after a rule that hands over, nobody is asked any more.
+//!
 //! All mistakes in the file are found when it is loaded (`file`), with line, rule and mend.
 
 mod condition;
@@ -311,6 +315,9 @@ impl Handler for Rules {
         if delivery.kind != Kind::Message || delivery.field != "messages" {
             return Handled::No;
         }
+        if !delivery.burst.is_empty() {
+            return self.handle_burst(delivery);
+        }
         let event = Event::read(&delivery.body);
         let Some(answer) = self.answer(&event, &delivery.facts, delivery.started_at) else {
             return Handled::No;
@@ -320,11 +327,52 @@ impl Handler for Rules {
                 replies,
                 effects: answer.effects,
             },
-            // Another attempt would find the same.
-            Err(unfilled) => Outcome::Dead {
-                reason: format!("RULES_FILE: the reply of rule {} {unfilled}", answer.rule).into(),
-            },
+            Err(unfilled) => cannot_be_filled(answer.rule, unfilled),
         })
+    }
+}
+
+impl Rules {
+    fn handle_burst(&self, delivery: &Delivery) -> Handled {
+        let mut facts = delivery.facts.clone();
+        let (mut replies, mut effects, mut left) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, part) in delivery.burst.iter().enumerate() {
+            facts.first_contact = part.first_contact;
+            facts.stale_ms = part.stale_ms;
+            let event = Event::read(&part.body);
+            let Some(answer) = self.answer(&event, &facts, delivery.started_at) else {
+                left.push(place);
+                continue;
+            };
+            match answer.replies {
+                Ok(said) => replies.extend(said),
+                Err(unfilled) => return Handled::Yes(cannot_be_filled(answer.rule, unfilled)),
+            }
+            facts.remember(&answer.effects);
+            effects.extend(answer.effects);
+            // A person goes on from here.
+            if effects.contains(&Effect::HandOver) {
+                break;
+            }
+        }
+        if left.len() == delivery.burst.len() {
+            return Handled::No;
+        }
+        match delivery.only(&left) {
+            Some(left) => Handled::Partly {
+                replies,
+                effects,
+                left: Box::new(left),
+            },
+            None => Handled::Yes(Outcome::Done { replies, effects }),
+        }
+    }
+}
+
+/// Another attempt would find the same.
+fn cannot_be_filled(rule: usize, unfilled: Unfilled) -> Outcome {
+    Outcome::Dead {
+        reason: format!("RULES_FILE: the reply of rule {rule} {unfilled}").into(),
     }
 }
 

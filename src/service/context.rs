@@ -3,17 +3,21 @@
 
 use super::answer::Result;
 use super::past::{Conversation, Entry, Past};
-use crate::gateway::claim::webhook_id;
+use crate::gateway::delivery::webhook_id;
 use crate::handler::{Delivery, Facts};
 use crate::store::Reader;
 use crate::wire::event::Event;
-use crate::wire::notification;
+use crate::wire::message::Message;
+use crate::wire::notification::{self, Incoming, Kind};
 use std::fmt;
 use std::time::Duration;
 
 /// The event that is being handled, and what is known around it.
 pub struct Context {
+    /// Of a burst the last message.
     event: Event,
+    /// The messages before it in its burst, in order.
+    earlier: Vec<Event>,
     envelope: String,
     webhook_id: String,
     attempt: u32,
@@ -25,13 +29,21 @@ pub struct Context {
 
 impl Context {
     pub(super) fn of_delivery(delivery: &Delivery, past: Option<Reader>) -> Context {
+        let (event, earlier) = match delivery.burst.split_last() {
+            Some((last, earlier)) => (
+                Event::read(&last.body),
+                earlier.iter().map(|part| Event::read(&part.body)).collect(),
+            ),
+            None => (Event::read(&delivery.body), Vec::new()),
+        };
         Context {
             past: past.map(|reader| Past {
                 reader,
                 event: delivery.event,
                 now: delivery.started_at,
             }),
-            event: Event::read(&delivery.body),
+            event,
+            earlier,
             envelope: delivery.body.clone(),
             webhook_id: delivery.webhook_id.clone(),
             attempt: delivery.attempt,
@@ -41,8 +53,8 @@ impl Context {
     }
 
     /// The context of an envelope that is nowhere stored: for tests of handlers.
-    /// It is the first attempt, there is no past, and of several events in the envelope only the
-    /// first counts.
+    /// It is the first attempt, and there is no past. Several messages in the envelope are a burst,
+    /// as with `DEBOUNCE`; of several other events only the first counts.
     ///
     /// ```
     /// use wabridge::{Context, events, Message};
@@ -63,9 +75,19 @@ impl Context {
     /// ```
     pub fn of_envelope(envelope: &str) -> Context {
         let events = notification::read(envelope.as_bytes()).unwrap_or_default();
+        let is_message = |event: &Incoming| event.kind == Kind::Message;
+        let mut burst: Vec<Event> = match events.iter().all(is_message) {
+            true => events
+                .iter()
+                .map(|event| Event::read(&event.body))
+                .collect(),
+            false => Vec::new(),
+        };
+        let event = burst.pop().unwrap_or_else(|| Event::read(envelope));
         let key = events.first().map_or("", |event| &event.key);
         Context {
-            event: Event::read(envelope),
+            event,
+            earlier: burst,
             envelope: envelope.to_owned(),
             webhook_id: webhook_id(key),
             attempt: 1,
@@ -75,19 +97,50 @@ impl Context {
         }
     }
 
-    /// The event, typed.
+    /// The event, typed. Of messages that came in a burst the last.
     pub fn event(&self) -> &Event {
         &self.event
     }
 
+    /// The messages that are handed over together, the oldest first: with `DEBOUNCE`
+    /// those that the person wrote in one go; without it the one message. None for
+    /// what is no message.
+    ///
+    /// One answer answers them all.
+    ///
+    /// ```
+    /// use wabridge::{Context, events};
+    ///
+    /// fn question(_: &events::Message, context: &Context) -> String {
+    ///     let texts: Vec<&str> = context.messages().filter_map(|m| m.text()).collect();
+    ///     texts.join("\n")
+    /// }
+    ///
+    /// let context = Context::of_envelope(r#"{"entry": [{"id": "1", "changes": [{
+    ///     "field": "messages", "value": {
+    ///         "metadata": {"phone_number_id": "42"},
+    ///         "contacts": [{"profile": {"name": "Ana"}, "wa_id": "15550107001"}],
+    ///         "messages": [{"id": "wamid.A", "from": "15550107001", "timestamp": "1790000000",
+    ///                       "type": "text", "text": {"body": "Hi"}},
+    ///                      {"id": "wamid.B", "from": "15550107001", "timestamp": "1790000002",
+    ///                       "type": "text", "text": {"body": "are you open?"}}]}}]}]}"#);
+    /// let last = context.event().message().unwrap();
+    /// assert_eq!(last.text(), Some("are you open?"));
+    /// assert_eq!(question(last, &context), "Hi\nare you open?");
+    /// ```
+    pub fn messages(&self) -> impl Iterator<Item = &Message> {
+        let all = self.earlier.iter().chain([&self.event]);
+        all.filter_map(Event::message)
+    }
+
     /// The same as Meta sent it, to the letter: JSON with exactly this event in
-    /// it.
+    /// it, or with all messages of the burst.
     pub fn envelope(&self) -> &str {
         &self.envelope
     }
 
-    /// What this event is called, the same at every attempt and replay and for no
-    /// other event: the key for whatever must not be done twice.
+    /// What this event (or burst) is called, the same at every attempt and replay and
+    /// for no other: the key for whatever must not be done twice.
     pub fn webhook_id(&self) -> &str {
         &self.webhook_id
     }
@@ -136,7 +189,8 @@ impl Context {
         }
     }
 
-    /// What was said in the conversation before this event, and what was answered
+    /// What was said in the conversation before this event (of a burst: before its last
+    /// message, so that the others are among it), and what was answered
     /// since, the oldest first: the newest `limit` of it, at most 100. Read marks
     /// are left out.
     ///

@@ -145,6 +145,9 @@ impl Service {
     /// Whatever the closure returns becomes an [`Answer`]: nothing, a message or
     /// several, or a `Result` of those.
     ///
+    /// With `DEBOUNCE` it is asked once for all that a person wrote in one go:
+    /// `message` is the last of it, [`Context::messages`] has the others too.
+    ///
     /// [`events::Content`]: crate::events::Content
     pub fn on_message<F, A>(self, answer: F) -> Service
     where

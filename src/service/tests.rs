@@ -1,7 +1,7 @@
 use super::answer::Again;
 use super::*;
 use crate::Result as Fallible;
-use crate::gateway::{Delivery, Facts};
+use crate::gateway::{Delivery, Facts, Part};
 use crate::handler::{Handled, Handler as _, Outcome, Wants};
 use crate::wire::compose;
 use crate::wire::notification::Kind;
@@ -125,6 +125,7 @@ fn delivery(kind: &str) -> Delivery {
         started_at: 5,
         facts: Facts::default(),
         body,
+        burst: Vec::new(),
     }
 }
 
@@ -137,6 +138,7 @@ fn service() -> Service {
 fn check_asked(service: &Service, kind: &str, expected: &str) {
     let said = match service.own.handle(&delivery(kind)) {
         Handled::No => "passed".to_owned(),
+        Handled::Partly { .. } => "passed in part".to_owned(),
         Handled::Yes(Outcome::Done { replies, .. }) => {
             let texts = replies.iter().map(|reply| {
                 let value: serde_json::Value = serde_json::from_str(reply).unwrap();
@@ -176,6 +178,43 @@ fn handlers_are_asked_in_order_until_one_answers() {
     assert_eq!(only.own.wants(), Wants::Messages);
     check_asked(&only, "status-read", "passed");
     assert_eq!(only.own.crates(), ["wabridge"]);
+}
+
+#[test]
+fn of_a_burst_the_last_message_is_asked_about_and_all_are_there() {
+    let piece = |text| {
+        let sample = Sample {
+            text,
+            ..Sample::default()
+        };
+        Part {
+            event: 1,
+            webhook_id: text.into(),
+            type_: "text".into(),
+            received_at: 0,
+            first_contact: false,
+            stale_ms: None,
+            body: sample::notification("text", &sample).unwrap(),
+        }
+    };
+    let all = Delivery {
+        burst: vec![piece("hi"), piece("are you open"), piece("now?")],
+        ..delivery("text")
+    };
+    let asked = service().on_message(|message, context| {
+        let texts = context.messages().filter_map(|message| message.text());
+        let texts: Vec<&str> = texts.collect();
+        format!("{} of {}", message.text().unwrap(), texts.join("+"))
+    });
+    let Handled::Yes(Outcome::Done { replies, .. }) = asked.own.handle(&all) else {
+        panic!("no answer");
+    };
+    assert_eq!(replies.len(), 1);
+    assert!(replies[0].contains("now? of hi+are you open+now?"));
+    let alone = service().on_message(|_, context| context.messages().count().to_string());
+    check_asked(&alone, "text", "1");
+    let status = service().on_status(|_, context| context.messages().count().to_string());
+    check_asked(&status, "status-read", "0");
 }
 
 #[test]

@@ -164,6 +164,12 @@ impl<R: Row> Recent<R> {
         self.rows.range(from..=to).next().copied()
     }
 
+    /// The first rows in memory from one up to another.
+    pub(super) fn some(&self, from: R, to: R, limit: usize) -> Vec<R> {
+        debug_assert!(self.held);
+        self.rows.range(from..=to).take(limit).copied().collect()
+    }
+
     /// A row was written at the log's end.
     pub(super) fn add(&mut self, connection: &Connection, row: R) -> Result<()> {
         debug_assert!(self.held && row.id() > self.newest);

@@ -155,6 +155,9 @@ pub struct Job {
     pub state: JobState,
     /// How often it was started.
     pub attempts: u32,
+    /// The first job of the burst that it is handed over with, as it was when the
+    /// burst was made; its own id when it goes alone whatever comes.
+    pub burst: Option<JobId>,
 }
 
 /// An attempt at a job that did not end well.

@@ -172,6 +172,7 @@ CREATE INDEX job_dead ON job(id) WHERE state = 3;
 /// * `person`: what a conversation's person is called, and `word`: the words in
 ///   it, by which they are found. Learned from events behind the service's back
 ///   (gateway::names): `filed` has up to which event, as `name`.
+/// * `job.burst`: rows::Job::burst.
 const VERSION_2: &str = "
 ALTER TABLE queue ADD COLUMN waba TEXT;
 ALTER TABLE queue ADD COLUMN throttled_until INTEGER NOT NULL DEFAULT 0;
@@ -355,6 +356,9 @@ CREATE TABLE word(
 ) WITHOUT ROWID;
 CREATE INDEX word_conversation ON word(conversation);
 INSERT INTO filed VALUES('name', 0);
+
+ALTER TABLE job ADD COLUMN burst INTEGER;
+CREATE INDEX job_burst ON job(burst) WHERE burst IS NOT NULL;
 ";
 
 /// How long a writer waits for another process that holds the file.
@@ -830,8 +834,9 @@ mod tests {
         assert_eq!(database.tx().running_jobs().unwrap().len(), 1);
         // What comes after one in its lane has its own priority.
         let end = |tx: &Tx<'_>| {
-            tx.start_job(3)?;
             let job = tx.job(3)?.expect("it is above");
+            assert_eq!(job.burst, None);
+            tx.start_job(&job)?;
             tx.end_job(&job, JobState::Done, None, 50)
         };
         database.commit(end).unwrap();

@@ -27,7 +27,7 @@ macro_rules! queue_columns {
 }
 macro_rules! job_columns {
     () => {
-        "id, queue, lane, event, outbox, state, attempts, media"
+        "id, queue, lane, event, outbox, state, attempts, media, burst"
     };
 }
 macro_rules! message_columns {
@@ -38,6 +38,7 @@ macro_rules! message_columns {
 }
 // After the macros, which they use.
 mod attempts;
+mod bursts;
 mod contact;
 mod conversations;
 mod events;
@@ -130,6 +131,7 @@ fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
         state: JobState::from_sql(row.get(5)?),
         attempts: row.get(6)?,
         media: row.get(7)?,
+        burst: row.get(8)?,
     })
 }
 

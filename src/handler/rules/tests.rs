@@ -1,6 +1,7 @@
 //! What ships in the rules file does what its notes say. Conditions on the moment and on the
 //! conversation are in `conditions`, what customers may do to a reply in `hostile`.
 
+mod bursts;
 mod conditions;
 mod hostile;
 mod hours;
@@ -397,6 +398,7 @@ fn delivery(kind: Kind, field: &str, body: &str) -> Delivery {
         started_at: 0,
         facts: crate::gateway::Facts::default(),
         body: body.into(),
+        burst: Vec::new(),
     }
 }
 

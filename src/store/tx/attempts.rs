@@ -5,7 +5,9 @@ use super::*;
 /// Attempts kept of one job: the newest.
 const KEPT: i64 = 50;
 
-const OF_JOB: &str = "SELECT attempt, ended_at, said FROM attempt WHERE job = ?1 ORDER BY id";
+/// Those at a burst are its first job's.
+const OF_JOB: &str = "SELECT attempt, ended_at, said FROM attempt
+    WHERE job = coalesce((SELECT burst FROM job WHERE id = ?1), ?1) ORDER BY id";
 
 impl Tx<'_> {
     /// An attempt that is under way ends with this; one that ends well says
@@ -71,7 +73,7 @@ mod tests {
         let (one, other) = database.commit(made).unwrap();
         let fail = |database: &mut Database, job, now, said: Option<&str>| {
             let step = |tx: &Tx<'_>| {
-                tx.start_job(job)?;
+                tx.start_job(&tx.job(job)?.expect("it was made above"))?;
                 let job = tx.job(job)?.expect("it was made above");
                 tx.retry_job(&job, now, now, job.attempts, said)
             };

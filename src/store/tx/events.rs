@@ -92,7 +92,7 @@ impl Tx<'_> {
                  FROM job WHERE event = ?1 ORDER BY id"
             ),
             params![event],
-            |row| Ok((job(row)?, row.get(8)?, row.get(9)?)),
+            |row| Ok((job(row)?, row.get(9)?, row.get(10)?)),
         )
     }
 }

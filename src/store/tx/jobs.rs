@@ -4,8 +4,8 @@ use super::super::filing::Place;
 use super::*;
 
 impl Tx<'_> {
-    /// Adds a job at the end of its lane: due at once when the lane is empty,
-    /// else when those before it are through.
+    /// Adds a job at the end of its lane: due then when the lane is empty, else when
+    /// those before it are through.
     pub fn push_job(
         &self,
         queue: QueueId,
@@ -13,9 +13,9 @@ impl Tx<'_> {
         event: Option<EventId>,
         outbox: Option<OutboxId>,
         priority: Priority,
-        now: i64,
+        due: i64,
     ) -> Result<JobId> {
-        self.append_job(queue, lane, [event, outbox, None], priority, now)
+        self.append_job(queue, lane, [event, outbox, None], priority, due)
     }
 
     /// Adds a job for one of an event, a message and a file, in this order.
@@ -25,7 +25,7 @@ impl Tx<'_> {
         lane: ConversationId,
         [event, outbox, media]: [Option<i64>; 3],
         priority: Priority,
-        now: i64,
+        due: i64,
     ) -> Result<JobId> {
         let is_first = self.recent_in_lane(queue, lane)?.is_none()
             && self.filed_in_lane(queue, lane)?.is_none();
@@ -42,7 +42,7 @@ impl Tx<'_> {
                 outbox,
                 media,
                 priority as i64,
-                is_first.then_some(now)
+                is_first.then_some(due)
             ],
         )?;
         jobs.add(self.connection, (queue, lane, id))?;
@@ -90,12 +90,12 @@ impl Tx<'_> {
     }
 
     /// An attempt begins: counted before anything happens outside.
-    pub fn start_job(&self, id: JobId) -> Result<()> {
+    pub fn start_job(&self, job: &Job) -> Result<()> {
         self.execute(
             "UPDATE job SET state = 1, due = NULL, attempts = attempts + 1 WHERE id = ?1",
-            params![id],
+            params![job.id],
         )?;
-        Ok(())
+        self.burst_follows(job)
     }
 
     /// The attempt is over and the job is tried again, not before a time and
@@ -114,6 +114,7 @@ impl Tx<'_> {
              WHERE id = ?1",
             params![job.id, not_before, attempts, error],
         )?;
+        self.burst_follows(job)?;
         self.wake_lane(job.queue, job.lane, now)
     }
 
@@ -140,7 +141,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The job ends, and the next of its lane becomes due.
+    /// The job ends, with it all that it was handed over with, and the next of its
+    /// lane becomes due.
     pub fn end_job(&self, job: &Job, state: JobState, error: Option<&str>, now: i64) -> Result<()> {
         debug_assert!(matches!(state, JobState::Done | JobState::Dead));
         self.note_attempt(job, error, now)?;
@@ -149,22 +151,29 @@ impl Tx<'_> {
             params![job.id, state as i64, error],
         )?;
         self.leave_lane(job)?;
+        self.burst_ends(job, state, error)?;
         self.wake_lane(job.queue, job.lane, now)
     }
 
     /// An ended job is to be done again, in the place it had in its lane (which
-    /// may have become part of another since).
+    /// may have become part of another since), and with it all that it was handed
+    /// over with. No other will join them.
     pub fn reopen_job(&self, job: &Job, now: i64) -> Result<()> {
-        self.execute(
-            "UPDATE job SET state = 0, due = NULL, not_before = 0, attempts = 0, error = NULL,
-                            lane = ?2
-             WHERE id = ?1",
-            params![job.id, job.lane],
-        )?;
-        self.execute(
-            "INSERT OR IGNORE INTO lane(queue, lane, job) VALUES(?1, ?2, ?3)",
-            params![job.queue, job.lane, job.id],
-        )?;
+        let mut again = vec![job.id];
+        again.extend(self.mates(job)?.iter().map(|mate| mate.id));
+        for id in again {
+            self.execute(
+                "UPDATE job SET state = 0, due = NULL, not_before = 0, attempts = 0, error = NULL,
+                                lane = ?2,
+                                burst = CASE WHEN event IS NULL THEN NULL ELSE coalesce(burst, id) END
+                 WHERE id = ?1",
+                params![id, job.lane],
+            )?;
+            self.execute(
+                "INSERT OR IGNORE INTO lane(queue, lane, job) VALUES(?1, ?2, ?3)",
+                params![job.queue, job.lane, id],
+            )?;
+        }
         self.settle_lane(job.queue, job.lane, now)
     }
 
@@ -224,7 +233,7 @@ impl Tx<'_> {
         Ok(found.flatten())
     }
 
-    fn leave_lane(&self, job: &Job) -> Result<()> {
+    pub(super) fn leave_lane(&self, job: &Job) -> Result<()> {
         let jobs = &mut self.unfiled.borrow_mut().jobs;
         jobs.hold(self.connection)?;
         if !jobs.remove((job.queue, job.lane, job.id)) {
@@ -280,8 +289,8 @@ impl Tx<'_> {
             false => ended!("state >= 2"),
         };
         self.rows(sql, params![after, limit as i64], |row| {
-            let received_at: Option<i64> = row.get(9)?;
-            Ok((job(row)?, row.get(8)?, received_at.unwrap_or_default()))
+            let received_at: Option<i64> = row.get(10)?;
+            Ok((job(row)?, row.get(9)?, received_at.unwrap_or_default()))
         })
     }
 

@@ -87,7 +87,7 @@ impl Tx<'_> {
             job_columns!(),
             ", error FROM job WHERE media = ?1"
         );
-        self.row(sql, params![media], |row| Ok((job(row)?, row.get(8)?)))
+        self.row(sql, params![media], |row| Ok((job(row)?, row.get(9)?)))
     }
 
     /// Notes that a file is on disk.
