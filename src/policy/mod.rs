@@ -19,8 +19,11 @@
 //! * [`ladder`]: what a status does to a message's state
 //! * [`password`]: whether a password is the operator's
 //! * [`search`]: what is typed to find a person
+//! * [`attempts`]: how often one may be tried
+//! * [`session`]: who is logged in, and until when
 //! * [`window`]: whether anything but a template may be sent
 
+pub mod attempts;
 pub mod breaker;
 pub mod burst;
 pub mod codes;
@@ -34,6 +37,7 @@ pub mod priority;
 pub mod registration;
 pub mod retry;
 pub mod search;
+pub mod session;
 pub mod share;
 pub mod stale;
 pub mod throttle;
