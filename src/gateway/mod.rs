@@ -25,6 +25,7 @@
 //! * [`inbox`], [`outbox`]: looking and steering
 //! * [`replay`]: replaying many at a time
 //! * [`thread`]: what was said in a conversation
+//! * [`trail`]: what operators did on the console
 //!
 //! What a crash between two steps means is decided in [`Gateway::recover`].
 
@@ -50,6 +51,7 @@ pub mod post;
 pub mod receive;
 pub mod replay;
 pub mod thread;
+pub mod trail;
 pub mod uploads;
 pub mod window;
 

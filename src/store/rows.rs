@@ -348,3 +348,35 @@ pub struct Media {
     /// When the event was stored, in Unix milliseconds.
     pub created_at: i64,
 }
+
+/// Something an operator did, as it is written down.
+#[derive(Clone, Copy, Debug)]
+pub struct NewDeed<'d> {
+    /// When, in Unix milliseconds.
+    pub at: i64,
+    /// The name of the session it was done in.
+    pub session: &'d str,
+    /// Where the operator's browser was.
+    pub address: &'d str,
+    /// What was done, in one word.
+    pub action: &'d str,
+    /// To what.
+    pub subject: &'d str,
+}
+
+/// The same as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deed {
+    /// Its row.
+    pub id: i64,
+    /// When, in Unix milliseconds.
+    pub at: i64,
+    /// The name of the session it was done in.
+    pub session: String,
+    /// Where the operator's browser was.
+    pub address: String,
+    /// What was done, in one word.
+    pub action: String,
+    /// To what.
+    pub subject: String,
+}

@@ -173,6 +173,8 @@ CREATE INDEX job_dead ON job(id) WHERE state = 3;
 ///   it, by which they are found. Learned from events behind the service's back
 ///   (gateway::names): `filed` has up to which event, as `name`.
 /// * `job.burst`: rows::Job::burst.
+/// * `trail`: what operators did on the console. `ended_session`: sessions that
+///   were logged out, until they would have ended by themselves.
 const VERSION_2: &str = "
 ALTER TABLE queue ADD COLUMN waba TEXT;
 ALTER TABLE queue ADD COLUMN throttled_until INTEGER NOT NULL DEFAULT 0;
@@ -359,6 +361,19 @@ INSERT INTO filed VALUES('name', 0);
 
 ALTER TABLE job ADD COLUMN burst INTEGER;
 CREATE INDEX job_burst ON job(burst) WHERE burst IS NOT NULL;
+
+CREATE TABLE trail(
+  id INTEGER PRIMARY KEY,
+  at INTEGER NOT NULL,
+  session TEXT NOT NULL,
+  address TEXT NOT NULL,
+  action TEXT NOT NULL,
+  subject TEXT NOT NULL
+);
+CREATE TABLE ended_session(
+  id BLOB PRIMARY KEY,
+  over_at INTEGER NOT NULL
+) WITHOUT ROWID;
 ";
 
 /// How long a writer waits for another process that holds the file.

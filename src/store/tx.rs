@@ -50,6 +50,7 @@ mod names;
 mod outbox;
 mod queues;
 mod threads;
+mod trail;
 
 #[cfg(test)]
 mod tests;
