@@ -75,8 +75,8 @@ pub fn run(mut parser: Parser) -> Outcome {
     observers(report, &config);
     database(report, &config.database);
     listener(report, "LISTEN", &config.listen);
-    if let Some(api) = &config.api {
-        listener(report, "OPERATOR_LISTEN", &api.listen);
+    if let Some(listen) = &config.operator {
+        listener(report, "OPERATOR_LISTEN", listen);
     }
     if online && authorities {
         meta(report, &config, &scope)?;

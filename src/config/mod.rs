@@ -7,12 +7,14 @@
 //! once, each with its mend.
 
 mod command;
+mod console;
 mod levels;
 mod observers;
 mod sources;
 pub mod table;
 
 pub use command::Command;
+pub use console::Console;
 pub use levels::{Levels, LogFormat, crate_of};
 pub use observers::{Observer, ObserverLimits, Selection};
 pub use sources::Sources;
@@ -154,8 +156,6 @@ pub struct Forward {
 pub struct Api {
     /// Any of them lets a caller in.
     pub keys: Vec<Secret>,
-    /// Where it listens.
-    pub listen: Listen,
     /// How long a caller waits for Graph's answer.
     pub wait: Duration,
 }
@@ -208,8 +208,12 @@ pub struct Config {
     pub command: Option<Command>,
     /// How many events the bot gets at once.
     pub forward_concurrency: usize,
+    /// Where the operator's listener is, when anything is served there.
+    pub operator: Option<Listen>,
     /// The API for sending, when there is a key to it.
     pub api: Option<Api>,
+    /// The operator's console, when there is a password to it.
+    pub console: Option<Console>,
     /// Where customers' files go, when they are fetched.
     pub media: Option<Media>,
     /// The queue's limits.
@@ -339,7 +343,8 @@ pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
              machine alone (127.0.0.1:8080): set APP_SECRET instead to be reachable",
         );
     }
-    reader.session_secret();
+    let operator = reader.listen("OPERATOR_LISTEN", 8081);
+    let (api, console) = (reader.api(), reader.console());
     let timeout = reader.seconds("FORWARD_TIMEOUT");
     let command_timeout = reader.seconds("HANDLER_TIMEOUT");
     let command = reader.command(command_timeout);
@@ -375,7 +380,9 @@ pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
         forward: reader.forward(timeout, calls, allow_private),
         forward_concurrency,
         command,
-        api: reader.api(),
+        operator: (api.is_some() || console.is_some()).then_some(operator),
+        api,
+        console,
         media,
         limits: Limits {
             rates: reader.rates(),
@@ -493,15 +500,6 @@ impl Reader<'_> {
             return Vec::new();
         }
         parts.into_iter().map(Secret::new).collect()
-    }
-
-    fn session_secret(&mut self) {
-        let name = "SESSION_SECRET";
-        let short = |value: String| value.split(',').any(|part| part.trim().len() < 32);
-        if self.sources.value(name).is_some_and(short) {
-            let mend = table::find(name).mend;
-            self.problem(format!("{name} is shorter than 32 characters: {mend}"));
-        }
     }
 
     fn tokens(&mut self) -> Tokens {
@@ -668,7 +666,6 @@ impl Reader<'_> {
     fn api(&mut self) -> Option<Api> {
         let api = Api {
             keys: self.secrets("API_KEY"),
-            listen: self.listen("OPERATOR_LISTEN", 8081),
             wait: self.seconds("API_WAIT"),
         };
         (!api.keys.is_empty()).then_some(api)

@@ -58,6 +58,7 @@ const fn under(group: &'static str, setting: Setting) -> Setting {
 const META: &str = "Meta";
 const LOGIC: &str = "Your logic";
 const API: &str = "The API for sending";
+const CONSOLE: &str = "The operator's console";
 const MEDIA: &str = "Customers' files";
 const SERVICE: &str = "The service";
 const SENDING: &str = "Sending";
@@ -317,7 +318,7 @@ pub const SETTINGS: &[Setting] = &[
         fixed(setting(
             "OPERATOR_LISTEN",
             "127.0.0.1:8081",
-            "Where your own programs reach the API: IP:PORT or unix:/path. Never shown to the internet.",
+            "Where the API and the operator's console are: IP:PORT or unix:/path. Never shown to the internet as it is.",
         )),
     ),
     under(
@@ -326,6 +327,22 @@ pub const SETTINGS: &[Setting] = &[
             "API_WAIT",
             "10s",
             "How long a caller waits for Graph's answer before it gets 202 and an id to ask by.",
+        ),
+    ),
+    under(
+        CONSOLE,
+        secret(
+            "CONSOLE_PASSWORD_HASH",
+            "The hash of the password to the operator's console, on OPERATOR_LISTEN. Without it there is no console.",
+            "make one with: wabridge hash-password",
+        ),
+    ),
+    under(
+        CONSOLE,
+        secret(
+            "SESSION_SECRET",
+            "Signs the console's login sessions; at least 32 characters. Several, separated by commas, of which the first signs: for exchanging it without logging anybody out.",
+            "make one with: openssl rand -hex 32",
         ),
     ),
     under(
@@ -387,14 +404,6 @@ pub const SETTINGS: &[Setting] = &[
             "text",
             "text, or json: one object a line, for programs that collect logs.",
         )),
-    ),
-    under(
-        SERVICE,
-        secret(
-            "SESSION_SECRET",
-            "Signs the login sessions of the operator page; at least 32 characters.",
-            "make one with: openssl rand -hex 32",
-        ),
     ),
     under(
         SERVICE,

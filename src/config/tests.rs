@@ -43,6 +43,9 @@ fn all_mistakes_are_reported_together() {
     }
 }
 
+const CONSOLE_HASH: &str =
+    "pbkdf2-sha256:100000:AAECAwQFBgcICQoLDA0ODw:9+WKhfakcTvp2xEZh4nRo/kU1PPJCp1jfa3BP4SQTuk";
+
 #[test]
 fn each_mistake_says_its_mend() {
     check_problem(&[("APP_SECRET", "")], "copy it from");
@@ -51,6 +54,11 @@ fn each_mistake_says_its_mend() {
     check_problem(&[("WHATSAPP_TOKEN", "")], "copy the token");
     check_problem(&[("WHATSAPP_TOKEN", "two words")], "copy it again");
     check_problem(&[("SESSION_SECRET", "short")], "openssl rand -hex 32");
+    check_problem(&[("CONSOLE_PASSWORD_HASH", "hunter2")], "hash-password");
+    check_problem(
+        &[("CONSOLE_PASSWORD_HASH", CONSOLE_HASH)],
+        "SESSION_SECRET is not set",
+    );
     check_problem(&[("LISTEN", "0.0.0.0:80")], "ALLOW_PUBLIC_LISTEN=true");
     check_problem(&[("LISTEN", "unix:")], "unix:/run");
     check_problem(&[("WEBHOOK_PATH", "hook")], "starts with /");

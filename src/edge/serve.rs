@@ -4,7 +4,9 @@
 use super::dispatch::{Job, Pool};
 use super::gate::Gate;
 use super::graph::{Called, Graph, RootsError};
+use super::http::console::Console;
 use super::http::graph_api::{self, GraphApi};
+use super::http::operator::Operator;
 use super::http::relay::{RELAYS, Relay};
 use super::http::respond::Responder;
 use super::http::server::{HttpServer, Socket};
@@ -135,8 +137,9 @@ pub struct Running {
     store_thread: JoinHandle<()>,
     responder: Responder,
     room: WaitingRoom,
-    api: Option<Arc<HttpServer>>,
+    operator: Option<Arc<HttpServer>>,
     relay: Option<Arc<Relay>>,
+    console: Option<Arc<Console>>,
     pools: Vec<Pool>,
     stopping: Arc<AtomicBool>,
     watchdog: JoinHandle<()>,
@@ -159,8 +162,8 @@ impl Running {
         // First: nothing is taken up by a process that cannot serve.
         let graph = client(config).map_err(StartError::Roots)?;
         let socket = listen(config)?;
-        let api_socket = match &config.api {
-            Some(api) => Some(bind("OPERATOR_LISTEN", &api.listen)?),
+        let operator_socket = match &config.operator {
+            Some(listen) => Some(bind("OPERATOR_LISTEN", listen)?),
             None => None,
         };
         let folder = match &config.media {
@@ -237,13 +240,13 @@ impl Running {
                 to_send.wake();
             }
         };
-        let mut relay = None;
-        let api = match api_socket {
+        let (mut relay, mut console) = (None, None);
+        let operator = match operator_socket {
             Some(socket) => {
                 let waker = send.waker();
                 let started = Relay::start(live.clone(), committer.clone());
                 let started = relay.insert(Arc::new(started.map_err(StartError::Threads)?));
-                let api_handler = Arc::new(GraphApi::new(
+                let api = Arc::new(GraphApi::new(
                     live.clone(),
                     committer.clone(),
                     responder.clone(),
@@ -251,7 +254,13 @@ impl Running {
                     Arc::new(move || waker.wake()),
                     Arc::clone(started),
                 ));
-                let handle = Box::new(move |taken| api_handler.handle(taken));
+                let pages = Console::start(live.clone(), committer.clone());
+                let pages = console.insert(Arc::new(pages.map_err(StartError::Threads)?));
+                let operator = Operator {
+                    api,
+                    console: Arc::clone(pages),
+                };
+                let handle = Box::new(move |taken| operator.handle(taken));
                 let served = HttpServer::start(socket, LONGEST_FILE, handle);
                 Some(Arc::new(served.map_err(StartError::Threads)?))
             }
@@ -270,7 +279,10 @@ impl Running {
 
         let stopping = Arc::new(AtomicBool::new(false));
         let watchdog = {
-            let listeners = std::iter::once(&http).chain(&api).map(Arc::clone).collect();
+            let listeners = std::iter::once(&http)
+                .chain(&operator)
+                .map(Arc::clone)
+                .collect();
             let stopping = Arc::clone(&stopping);
             let thread = thread::Builder::new().name("watchdog".into());
             thread
@@ -285,8 +297,9 @@ impl Running {
             store_thread,
             responder,
             room,
-            api,
+            operator,
             relay,
+            console,
             pools: [deliver, send].into_iter().chain(fetch).collect(),
             stopping,
             watchdog,
@@ -299,9 +312,10 @@ impl Running {
         &self.address
     }
 
-    /// Where the API is reached, when there is one.
-    pub fn api_address(&self) -> Option<Listen> {
-        self.api.as_ref().and_then(|api| api.address().ok())
+    /// Where the API and the console are reached, when there is either.
+    pub fn operator_address(&self) -> Option<Listen> {
+        let operator = self.operator.as_ref();
+        operator.and_then(|operator| operator.address().ok())
     }
 
     /// Goes on by other settings, as one whole: what is under way ends by the
@@ -319,9 +333,9 @@ impl Running {
     ) -> Result<(), StartError> {
         let graph = client(&config).map_err(StartError::Roots)?;
         log_lines::set_levels(config.log_levels.clone());
-        if config.api.is_some() && self.api.is_none() {
+        if config.operator.is_some() && self.operator.is_none() {
             log::warn!(
-                "msg=\"API_KEY was not set at the start: the API is served from the next restart on\""
+                "msg=\"neither API_KEY nor CONSOLE_PASSWORD_HASH was set at the start: what they open is served from the next restart on\""
             );
         }
         let wants = InForce::wants(&handlers);
@@ -378,8 +392,11 @@ impl Running {
         self.stopping.store(true, Ordering::SeqCst);
         self.watchdog.thread().unpark();
         self.http.stop(DRAIN);
-        if let Some(api) = &self.api {
-            api.stop(DRAIN);
+        if let Some(operator) = &self.operator {
+            operator.stop(DRAIN);
+        }
+        if let Some(console) = &self.console {
+            console.wait(deadline.saturating_duration_since(Instant::now()));
         }
         if let Some(relay) = &self.relay {
             relay.wait(deadline.saturating_duration_since(Instant::now()));

@@ -213,8 +213,13 @@ impl Service {
             config.webhook_path,
             config.database.display()
         );
-        if let Some(api) = running.api_address() {
-            log::info!("msg=\"serving the API\" listen={api}");
+        if let Some(operator) = running.operator_address() {
+            if config.api.is_some() {
+                log::info!("msg=\"serving the API\" listen={operator}");
+            }
+            if config.console.is_some() {
+                log::info!("msg=\"serving the console\" listen={operator} path=/console");
+            }
         }
         systemd::notify("READY=1");
         run_until_signal(running, signals, |running| {

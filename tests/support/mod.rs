@@ -12,6 +12,7 @@ mod http;
 pub use app::*;
 pub use http::*;
 
+pub mod console;
 pub mod meta;
 
 use serde_json::Value;

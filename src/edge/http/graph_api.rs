@@ -100,8 +100,7 @@ impl GraphApi {
     }
 
     /// Answers one request, now or when Graph has answered.
-    pub fn handle(self: &Arc<Self>, mut taken: Taken) {
-        taken.turn.settle();
+    pub fn handle(self: &Arc<Self>, taken: Taken) {
         let url = taken.request.url().to_owned();
         let (path, query) = url.split_once('?').unwrap_or((&url, ""));
         let route = route(path);
@@ -113,6 +112,10 @@ impl GraphApi {
             return refuse_after_body(taken, answer);
         }
         let live = self.live.now();
+        if live.config.api.is_none() {
+            let text = "there is no API here: set API_KEY to have one";
+            return refuse_after_body(taken, refuse(404, 2500, text));
+        }
         let authorization = header(&taken.request, "Authorization");
         let Some(caller) = caller(&live.config, authorization, query) else {
             let text = "the API key is missing or wrong: send Authorization: Bearer <API_KEY>";

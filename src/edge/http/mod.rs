@@ -11,13 +11,16 @@
 //! * [`body`]: bodies with a limit, lying lengths
 //! * [`respond`]: who answers which request, so that nobody waits for ever
 //! * [`webhook`]: the webhook itself
-//! * [`graph_api`]: the API for sending, on a listener of its own
+//! * [`operator`]: the operator's listener, which has the rest
+//! * [`graph_api`]: the API for sending
+//! * [`console`]: the operator's pages
 
 pub mod body;
-
+pub mod console;
 pub mod graph_api;
 pub mod handover_api;
 pub mod nudge;
+pub mod operator;
 pub mod probe;
 pub mod relay;
 pub mod respond;

@@ -1,0 +1,225 @@
+//! The operator's console: pages drawn on the server, on the operator's listener.
+//!
+//! * [`routes`]: which page and which action stands where
+//! * [`desk`]: one request of somebody: who it is, what they get
+//! * [`login`]: in and out
+//! * [`visit`]: what a page is given
+//! * [`form`]: what a form holds
+//! * [`render`]: templates and words
+//! * [`reply`]: answers, with the headers that keep browsers in bounds
+//! * [`assets`]: style, script, icon
+//! * [`pages`]: the pages
+//!
+//! Pages have two threads of their own and a short queue, so that neither slow
+//! pages nor passwords being checked hold up the API's few workers.
+//!
+//! # Adding a page
+//!
+//! 1. A template `templates/NAME.html` that begins with `{% extends
+//!    "layout.html" %}`, added to the list in [`render`]. It has a block `title`
+//!    and a block `main`. What stands in a block `live` is fetched anew every few
+//!    seconds: put `<div data-live>{% block live %}…{% endblock %}</div>` around
+//!    what changes, and forms with fields to fill in outside of it. Elements with
+//!    an `id` keep their state over that.
+//! 2. Its words in `words.toml`: a template reads `{{ words.NAME.title }}`, and
+//!    `{{ words.NAME.waits | fill(n=3) }}` puts 3 in the place of `{n}`. Nothing
+//!    that a person reads stands anywhere else.
+//! 3. A function `fn show(visit: &Visit) -> Shown` in `pages/NAME.rs`, which reads
+//!    by [`Visit::read`] and ends with [`Visit::page`]; its facts are a `Serialize`
+//!    struct. Everything is escaped; filters: `bdi` for any text of strangers,
+//!    `moment` for a time in Unix milliseconds, `ago` and `span` for milliseconds.
+//! 4. A row in [`routes::PAGES`] (`{}` in a path stands for any one part, see
+//!    [`Visit::part`]), and in [`routes::SECTIONS`] if it belongs in the navigation.
+//!
+//! # Adding an action
+//!
+//! Whatever changes something is a form with `method="post"` and the field
+//! `{{ token }}` in it, a row in [`routes::ACTIONS`], and a function `fn act(visit:
+//! &Visit, form: &Form) -> Shown`. It changes things by [`Visit::change`] alone,
+//! which writes down who did it in the same commit, and ends with [`Visit::go`],
+//! which leads to a page, with a notice from `words.notices` if one is named. The
+//! token, where the form comes from and the session are checked before.
+
+pub mod assets;
+pub mod desk;
+pub mod form;
+pub mod login;
+pub mod pages;
+pub mod render;
+pub mod reply;
+pub mod routes;
+pub mod visit;
+
+pub use form::Form;
+pub use visit::{Shown, Trouble, Visit};
+
+use super::relay::caller::{aside, is_read, refuse_after_body};
+use super::server::Taken;
+use super::{Answer, body};
+use crate::edge::live::Live;
+use crate::store::Committer;
+use desk::{Asked, Desk};
+use reply::Reply;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// The first part of every path of the console.
+pub const ROOT: &str = "/console";
+
+/// Threads that draw pages.
+const WORKERS: usize = 2;
+
+/// Requests that wait for one of them; more are told to come again. A page of
+/// pictures asks for some dozens at once.
+const WAITING_MAX: usize = 64;
+
+/// Serves the console.
+pub struct Console {
+    desk: Arc<Desk>,
+    waiting: SyncSender<Job>,
+    under_way: Arc<AtomicUsize>,
+}
+
+struct Job {
+    taken: Taken,
+    asked: Asked,
+    counted: Counted,
+}
+
+impl Console {
+    /// Starts its threads.
+    ///
+    /// # Errors
+    /// When they cannot be started.
+    pub fn start(live: Live, committer: Committer) -> io::Result<Console> {
+        let desk = Arc::new(Desk::new(live, committer));
+        let (waiting, jobs) = sync_channel(WAITING_MAX);
+        let jobs = Arc::new(Mutex::new(jobs));
+        for index in 0..WORKERS {
+            let (desk, jobs) = (Arc::clone(&desk), Arc::clone(&jobs));
+            thread::Builder::new()
+                .name(format!("console-{index}"))
+                .spawn(move || work(&desk, &jobs))?;
+        }
+        Ok(Console {
+            desk,
+            waiting,
+            under_way: Arc::default(),
+        })
+    }
+
+    /// Whether a path is the console's.
+    pub fn is_at(path: &str) -> bool {
+        let rest = path.strip_prefix(ROOT);
+        path == "/" || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// Answers one request, or has it answered.
+    pub fn handle(self: &Arc<Self>, taken: Taken) {
+        let asked = match self.desk.ask(&taken.request) {
+            Ok(asked) => asked,
+            Err(reply) => return finish(taken, reply),
+        };
+        if is_read(&taken.request) {
+            return self.read(taken, asked);
+        }
+        // It comes as slowly as its sender likes: nobody else waits for it.
+        let console = Arc::clone(self);
+        aside(taken, move |taken| console.read(taken, asked));
+    }
+
+    /// Waits until what was asked is answered, at most `within`.
+    pub fn wait(&self, within: Duration) {
+        let step = Duration::from_millis(10);
+        let mut waited = Duration::ZERO;
+        while waited < within && self.under_way.load(Ordering::SeqCst) > 0 {
+            thread::sleep(step);
+            waited += step;
+        }
+    }
+
+    fn read(&self, mut taken: Taken, mut asked: Asked) {
+        match body::read(&mut taken.request, asked.body_bytes_max()) {
+            Ok(body) => asked.body = body,
+            Err(body::Unread::TooLong) => {
+                return send(taken, Reply::text(413, "this form is too long"));
+            }
+            Err(body::Unread::Broken) => {
+                return send(taken, Reply::text(400, "the form cannot be read"));
+            }
+        }
+        let job = Job {
+            taken,
+            asked,
+            counted: Counted::new(&self.under_way),
+        };
+        if let Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) =
+            self.waiting.try_send(job)
+        {
+            let reply = Reply::text(503, "too much is asked at once: try again in a moment");
+            send(job.taken, reply.with("Retry-After", "1"));
+        }
+    }
+}
+
+fn work(desk: &Desk, jobs: &Mutex<Receiver<Job>>) {
+    loop {
+        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        // Nobody sends any more: the service is gone.
+        let Ok(job) = job else { return };
+        let Job {
+            taken,
+            asked,
+            counted,
+        } = job;
+        let drawn = AssertUnwindSafe(|| desk.answer(&taken.request, &asked));
+        let reply = catch_unwind(drawn).unwrap_or_else(|_| {
+            log::error!("msg=\"a page of the console made us panic; it was answered 500\"");
+            Reply::text(500, "this page cannot be shown: a bug of ours")
+        });
+        if reply.is_long() {
+            // Its reader takes it as slowly as they like.
+            aside(taken, move |taken| {
+                send(taken, reply);
+                drop(counted);
+            });
+        } else {
+            send(taken, reply);
+        }
+    }
+}
+
+fn send(taken: Taken, reply: Reply) {
+    let Taken { request, turn } = taken;
+    reply.send(request);
+    drop(turn);
+}
+
+/// Answers a request whose body nobody wants.
+fn finish(taken: Taken, reply: Reply) {
+    match is_read(&taken.request) {
+        true => send(taken, reply),
+        false => refuse_after_body(taken, Answer::text(400, "nothing is taken here")),
+    }
+}
+
+/// Counts a request until it is answered.
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(count: &Arc<AtomicUsize>) -> Counted {
+        count.fetch_add(1, Ordering::SeqCst);
+        Counted(Arc::clone(count))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,4 @@
+//! The pages, one file each.
+
+pub mod overview;
+pub mod trail;

@@ -1,0 +1,103 @@
+//! Whether all is well, in one glance.
+
+use crate::edge::http::console::visit::{Shown, Visit};
+use crate::gateway::operator::{self, QueueStatus, Status};
+use crate::store::rows::QueueKind;
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Facts {
+    /// Nothing stands still or was given up.
+    is_well: bool,
+    halts: Vec<Halt>,
+    queues: Vec<Queue>,
+    outbox: Vec<(String, i64)>,
+    taken: i64,
+    warnings: Vec<String>,
+}
+
+/// Something that stands still until a person acts.
+#[derive(Serialize)]
+struct Halt {
+    scope: &'static str,
+    since: i64,
+    reason: String,
+    mend: String,
+    details: Option<String>,
+    numbers: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Queue {
+    kind: &'static str,
+    name: String,
+    open: i64,
+    oldest_ms: Option<i64>,
+    dead: i64,
+    served: bool,
+    is_halted: bool,
+    /// Failures in a row, while it is tried now and then only.
+    failures: Option<u32>,
+    /// It is not tried for so long.
+    paused_ms: Option<i64>,
+}
+
+/// Draws it.
+pub fn show(visit: &Visit) -> Shown {
+    let status = visit.read(|tx| operator::status(tx, visit.now))?;
+    visit.page("overview.html", facts(&status, visit))
+}
+
+fn facts(status: &Status, visit: &Visit) -> Facts {
+    let queues = status.queues.iter();
+    let queues: Vec<Queue> = queues
+        .filter(|queue| queue.queue.served || queue.open > 0)
+        .map(|queue| shown(queue, status, visit.now))
+        .collect();
+    let well = |queue: &Queue| queue.dead == 0 && queue.failures.is_none() && queue.served;
+    let held = status.outbox.iter().any(|(state, _)| state == "held");
+    Facts {
+        is_well: status.halts.is_empty() && !held && queues.iter().all(well),
+        halts: status
+            .halts
+            .iter()
+            .map(|halt| shown_halt(halt, status))
+            .collect(),
+        queues,
+        outbox: status.outbox.clone(),
+        taken: status.taken.1,
+        warnings: visit.live.config.warnings.clone(),
+    }
+}
+
+fn shown_halt(halt: &crate::store::rows::Halt, status: &Status) -> Halt {
+    let (reason, mend) = halt.reason_and_mend();
+    Halt {
+        scope: halt.scope.as_str(),
+        since: halt.since,
+        reason: reason.to_owned(),
+        mend: mend.to_owned(),
+        details: halt.details.clone(),
+        numbers: status.halted(halt).map(str::to_owned).collect(),
+    }
+}
+
+fn shown(status: &QueueStatus, of: &Status, now: i64) -> Queue {
+    let queue = &status.queue;
+    let wait = queue.breaker.closed_until_ms - now;
+    Queue {
+        kind: match queue.kind {
+            QueueKind::Deliver => "deliver",
+            QueueKind::Send => "send",
+            QueueKind::Fetch => "fetch",
+        },
+        name: queue.name.clone(),
+        open: status.open,
+        oldest_ms: status.oldest.map(|since| (now - since).max(0)),
+        dead: status.dead,
+        served: queue.served,
+        is_halted: of.halt_of(queue).is_some(),
+        failures: queue.breaker.probing().then_some(queue.breaker.failures),
+        paused_ms: (wait > 0).then_some(wait),
+    }
+}
