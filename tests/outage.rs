@@ -188,7 +188,10 @@ impl World {
         if over && self.drained_at.is_none() && self.busy == 0 {
             let queues = self.database.read(|tx| {
                 let queues = tx.queues()?;
-                queues.iter().map(|queue| Ok(tx.depth(queue.id)?.0)).sum()
+                queues
+                    .iter()
+                    .map(|queue| Ok(tx.depth(queue.id)?.open))
+                    .sum()
             });
             let open: wabridge::store::Result<i64> = queues;
             self.drained_at = (open.unwrap() == 0).then_some(self.now);

@@ -4,7 +4,7 @@ use super::{Failure, Outcome, no_flags, output, view_and_values, visit};
 use crate::edge::clock;
 use crate::gateway::handover::Held;
 use crate::gateway::operator::{self, QueueStatus, Status};
-use crate::store::rows::{Halt, QueueKind};
+use crate::store::rows::Halt;
 use lexopt::Parser;
 use serde_json::{Map, Value, json};
 
@@ -35,11 +35,7 @@ pub fn run(mut parser: Parser) -> Outcome {
 }
 
 fn kind(queue: &QueueStatus) -> &'static str {
-    match queue.queue.kind {
-        QueueKind::Deliver => "deliver",
-        QueueKind::Send => "send",
-        QueueKind::Fetch => "fetch",
-    }
+    queue.queue.kind.as_str()
 }
 
 /// How long the oldest job has waited.

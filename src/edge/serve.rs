@@ -183,7 +183,7 @@ impl Running {
             recovered.sends,
             recovered.unknown
         );
-        let (committer, store_thread) = Committer::start(database).map_err(StartError::Threads)?;
+        let (committer, store_thread) = Committer::start(database, ()).map_err(StartError::Threads)?;
         let responder = Responder::start().map_err(StartError::Threads)?;
 
         let live = Live::new(InForce {

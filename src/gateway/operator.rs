@@ -53,16 +53,25 @@ pub struct QueueStatus {
     pub queue: Queue,
     /// Jobs not ended.
     pub open: i64,
-    /// Since when the oldest of them waits, in Unix milliseconds.
+    /// Lanes that wait for their next job.
+    pub lanes: i64,
+    /// Jobs under way.
+    pub running: usize,
+    /// Since when the oldest waiting job waits, in Unix milliseconds.
     pub oldest: Option<i64>,
     /// Dead letters.
     pub dead: i64,
 }
 
+/// The halt that a queue stands still for; the longest one of several.
+pub fn halt_of<'h>(halts: &'h [Halt], queue: &Queue) -> Option<&'h Halt> {
+    halts.iter().find(|halt| covers(halt, queue))
+}
+
 impl Status {
     /// The halt that a queue stands still for; the longest one of several.
     pub fn halt_of(&self, queue: &Queue) -> Option<&Halt> {
-        self.halts.iter().find(|halt| covers(halt, queue))
+        halt_of(&self.halts, queue)
     }
 
     /// The numbers that stand still for a halt.
@@ -106,20 +115,27 @@ pub struct Status {
     pub accepted: Vec<(String, i64)>,
 }
 
-/// How the whole is doing at `now`.
-pub fn status(tx: &Tx<'_>, now: i64) -> Result<Status> {
+/// How each queue is doing.
+pub fn queues(tx: &Tx<'_>) -> Result<Vec<QueueStatus>> {
     let mut queues = Vec::new();
     for queue in tx.queues()? {
-        let (open, oldest) = tx.depth(queue.id)?;
+        let depth = tx.depth(queue.id)?;
         queues.push(QueueStatus {
-            open,
-            oldest,
+            open: depth.open,
+            lanes: depth.lanes,
+            running: tx.running(queue.id)?,
+            oldest: depth.oldest,
             dead: tx.dead(queue.id)?,
             queue,
         });
     }
+    Ok(queues)
+}
+
+/// How the whole is doing at `now`.
+pub fn status(tx: &Tx<'_>, now: i64) -> Result<Status> {
     Ok(Status {
-        queues,
+        queues: queues(tx)?,
         halts: tx.halts()?,
         taken: handover::held(tx, now)?,
         outbox: tx.outbox_counts()?,

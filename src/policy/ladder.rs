@@ -30,11 +30,12 @@ pub enum SendState {
 
 use SendState::*;
 
-const ALL: [SendState; 10] = [
-    Queued, Sending, Unknown, Accepted, Sent, Delivered, Read, Failed, Held, Cancelled,
-];
-
 impl SendState {
+    /// All of them, in order.
+    pub const ALL: [SendState; 10] = [
+        Queued, Sending, Unknown, Accepted, Sent, Delivered, Read, Failed, Held, Cancelled,
+    ];
+
     /// The word used in listings and stored.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -53,7 +54,9 @@ impl SendState {
 
     /// The state a stored word names.
     pub fn parse(word: &str) -> Option<SendState> {
-        ALL.into_iter().find(|state| state.as_str() == word)
+        SendState::ALL
+            .into_iter()
+            .find(|state| state.as_str() == word)
     }
 
     /// Higher is later. States before Graph took the message have none: any
@@ -145,7 +148,7 @@ mod tests {
 
     #[test]
     fn words_are_read_back() {
-        for state in ALL {
+        for state in SendState::ALL {
             assert_eq!(SendState::parse(state.as_str()), Some(state));
         }
         assert_eq!(SendState::parse("gone"), None);

@@ -419,6 +419,17 @@ impl GraphError {
 }
 
 impl Verdict {
+    /// The word for it in figures.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Verdict::Accepted { .. } => "accepted",
+            Verdict::Retry { .. } => "retry",
+            Verdict::Refused { .. } => "refused",
+            Verdict::Halt { .. } => "halt",
+            Verdict::Unknown { .. } => "unknown",
+        }
+    }
+
     /// Why it was not accepted; `None` when it was.
     pub fn why(&self) -> Option<&Why> {
         match self {

@@ -4,6 +4,7 @@
 //! together with all others that came meanwhile: one disk sync serves them all.
 //! There is no timer; a lone step is committed at once.
 
+use super::tx::Entered;
 use super::write_back::WriteBack;
 use super::{Database, Result, StoreError, Tx};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,6 +30,31 @@ pub trait Step: Send {
     fn done(self: Box<Self>, outcome: Result<()>);
 }
 
+/// A commit that is on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// Steps that shared it.
+    pub steps: usize,
+    /// How many messages came into each state by it.
+    pub entered: Entered,
+}
+
+/// Looks on while the store thread works. Must not block.
+pub trait Watch: Send {
+    /// All steps have run: they are being written to the disk.
+    fn syncing(&mut self) {}
+
+    /// They are on disk.
+    fn committed(&mut self, _commit: &Commit) {}
+
+    /// They are not, and are undone. Steps that may not be to blame are tried again, each by
+    /// itself.
+    fn failed(&mut self) {}
+}
+
+/// Nobody looks on.
+impl Watch for () {}
+
 /// The store cannot take the step now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
@@ -52,11 +78,14 @@ enum Message {
 impl Committer {
     /// Starts the store thread on an open database. The thread ends after
     /// [`Committer::stop`], or when the last `Committer` is gone.
-    pub fn start(database: Database) -> std::io::Result<(Committer, JoinHandle<()>)> {
+    pub fn start(
+        database: Database,
+        watch: impl Watch + 'static,
+    ) -> std::io::Result<(Committer, JoinHandle<()>)> {
         let (steps, waiting) = sync_channel(WAITING_MAX);
         let thread = std::thread::Builder::new()
             .name("store".into())
-            .spawn(move || commit_all(database, &waiting))?;
+            .spawn(move || commit_all(database, &waiting, watch))?;
         Ok((Committer { steps }, thread))
     }
 
@@ -120,7 +149,7 @@ impl<T: Send, F: FnMut(&Tx<'_>) -> Result<T> + Send> Step for Waited<T, F> {
     }
 }
 
-fn commit_all(database: Database, waiting: &Receiver<Message>) {
+fn commit_all(database: Database, waiting: &Receiver<Message>, mut watch: impl Watch) {
     // Dropped before the database: the last connection to close tidies up.
     let write_back = database.path().and_then(|path| WriteBack::start(path).ok());
     let mut batch: Vec<Box<dyn Step>> = Vec::with_capacity(BATCH_MAX);
@@ -137,15 +166,15 @@ fn commit_all(database: Database, waiting: &Receiver<Message>) {
             }
         }
         let steps = batch.len();
-        commit_batch(&database, &mut batch);
+        commit_batch(&database, &mut batch, &mut watch);
         if let Some(write_back) = &write_back {
             write_back.committed(steps);
         }
     }
 }
 
-fn commit_batch(database: &Database, batch: &mut Vec<Box<dyn Step>>) {
-    match commit_together(database, batch) {
+fn commit_batch(database: &Database, batch: &mut Vec<Box<dyn Step>>, watch: &mut impl Watch) {
+    match commit_together(database, batch, watch) {
         Ok(()) => batch.drain(..).for_each(|step| tell(step, Ok(()))),
         // Nobody's step is to blame.
         Err(error @ (StoreError::Full | StoreError::Disk(_) | StoreError::Busy)) => {
@@ -161,7 +190,7 @@ fn commit_batch(database: &Database, batch: &mut Vec<Box<dyn Step>>) {
         // One of them may be: each by itself, so that the others do not suffer.
         Err(_) => {
             for step in batch.drain(..) {
-                commit_batch(database, &mut vec![step]);
+                commit_batch(database, &mut vec![step], watch);
             }
         }
     }
@@ -175,17 +204,29 @@ fn tell(step: Box<dyn Step>, outcome: Result<()>) {
     }
 }
 
-fn commit_together(database: &Database, batch: &mut [Box<dyn Step>]) -> Result<()> {
+fn commit_together(
+    database: &Database,
+    batch: &mut [Box<dyn Step>],
+    watch: &mut impl Watch,
+) -> Result<()> {
     let run_all = || {
         database.begin()?;
         let tx = database.tx();
         batch.iter_mut().try_for_each(|step| step.run(&tx))?;
+        watch.syncing();
         database.end()
     };
     let outcome = catch_unwind(AssertUnwindSafe(run_all))
         .unwrap_or_else(|_| Err(StoreError::Bug("a step panicked".into())));
-    if outcome.is_err() {
-        database.undo();
+    match outcome {
+        Ok(()) => watch.committed(&Commit {
+            steps: batch.len(),
+            entered: database.entered(),
+        }),
+        Err(_) => {
+            database.undo();
+            watch.failed();
+        }
     }
     outcome
 }
@@ -227,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_step_that_fails_takes_nobody_with_it() {
-        let (committer, thread) = Committer::start(Database::in_memory().unwrap()).unwrap();
+        let (committer, thread) = Committer::start(Database::in_memory().unwrap(), ()).unwrap();
         let (told, heard) = channel();
         let hook = std::panic::take_hook();
         std::panic::set_hook(Box::new(|_| {}));
@@ -253,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_value_comes_back_after_the_commit() {
-        let (committer, _thread) = Committer::start(Database::in_memory().unwrap()).unwrap();
+        let (committer, _thread) = Committer::start(Database::in_memory().unwrap(), ()).unwrap();
         let id = committer
             .commit(|tx| tx.insert_conversation("1", "x"))
             .unwrap();

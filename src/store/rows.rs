@@ -31,6 +31,28 @@ pub enum QueueKind {
     Fetch = 2,
 }
 
+impl QueueKind {
+    /// The word used in listings.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            QueueKind::Deliver => "deliver",
+            QueueKind::Send => "send",
+            QueueKind::Fetch => "fetch",
+        }
+    }
+}
+
+/// How much of a queue is not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Depth {
+    /// Jobs not ended.
+    pub open: i64,
+    /// Lanes whose next job waits.
+    pub lanes: i64,
+    /// Since when the oldest waiting job waits, in Unix milliseconds.
+    pub oldest: Option<i64>,
+}
+
 /// One consumer, or one sending number.
 #[derive(Clone, Debug)]
 pub struct Queue {

@@ -1,9 +1,10 @@
 //! The tables, their versions, and how a file is opened.
 
 use super::filing::{RECENT_MAX, Unfiled};
+use super::tx::Entered;
 use super::{Result, StoreError, Tx};
 use rusqlite::{Connection, OpenFlags};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -401,6 +402,8 @@ pub enum Access {
 pub struct Database {
     connection: Connection,
     pub(super) unfiled: RefCell<Unfiled>,
+    /// In the transaction that was begun last.
+    entered: Cell<Entered>,
     /// The name of a database in memory.
     in_memory: Option<String>,
     /// Held, not read: the lock of `Access::Serve` ends with the process,
@@ -521,6 +524,7 @@ impl Database {
         Ok(Database {
             connection,
             unfiled: RefCell::new(Unfiled::new(RECENT_MAX)),
+            entered: Cell::default(),
             in_memory,
             _lock: lock,
         })
@@ -544,6 +548,7 @@ impl Database {
         self.connection
             .prepare_cached("BEGIN IMMEDIATE")?
             .execute([])?;
+        self.entered.take();
         self.unfiled.borrow_mut().begin(&self.connection)
     }
 
@@ -564,7 +569,12 @@ impl Database {
     }
 
     pub(super) fn tx(&self) -> Tx<'_> {
-        Tx::new(&self.connection, &self.unfiled)
+        Tx::new(&self.connection, &self.unfiled, &self.entered)
+    }
+
+    /// Messages that came into a state in the transaction that was begun last.
+    pub(super) fn entered(&self) -> Entered {
+        self.entered.get()
     }
 
     /// Reads without a transaction of its own.

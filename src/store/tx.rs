@@ -12,7 +12,7 @@ use crate::policy::verdict::HaltScope;
 use crate::policy::window::Seen;
 use crate::wire::notification::{Incoming, Kind, Purpose};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 macro_rules! event_columns {
     () => {
@@ -62,14 +62,30 @@ pub use names::LastWord;
 pub struct Tx<'c> {
     connection: &'c Connection,
     unfiled: &'c RefCell<Unfiled>,
+    entered: &'c Cell<Entered>,
 }
 
+/// How many messages came into each state, in the order of [`SendState`].
+pub type Entered = [u32; SendState::ALL.len()];
+
 impl<'c> Tx<'c> {
-    pub(super) fn new(connection: &'c Connection, unfiled: &'c RefCell<Unfiled>) -> Tx<'c> {
+    pub(super) fn new(
+        connection: &'c Connection,
+        unfiled: &'c RefCell<Unfiled>,
+        entered: &'c Cell<Entered>,
+    ) -> Tx<'c> {
         Tx {
             connection,
             unfiled,
+            entered,
         }
+    }
+
+    /// A message came into a state, if this is committed.
+    fn count_entered(&self, state: SendState) {
+        let mut entered = self.entered.get();
+        entered[state as usize] += 1;
+        self.entered.set(entered);
     }
 
     fn execute(&self, sql: &str, params: &[&dyn ToSql]) -> Result<usize> {
@@ -95,6 +111,15 @@ impl<'c> Tx<'c> {
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map(params, read)?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Writes down that somebody has tried whether anything can be written.
+    pub fn note_ready(&self, now: i64) -> Result<()> {
+        self.execute(
+            "INSERT OR REPLACE INTO meta(name, value) VALUES('tried_at', ?1)",
+            params![now.to_string()],
+        )?;
+        Ok(())
     }
 
     /// What this database is told apart from others by, in ids that travel.

@@ -27,7 +27,7 @@ pub fn check(book: &Book, events: &[Event], tx: &Tx<'_>) -> Check {
 
 fn nothing_waits(book: &Book, tx: &Tx<'_>) -> Check {
     for queue in read(tx.queues())? {
-        let (open, _) = read(tx.depth(queue.id))?;
+        let open = read(tx.depth(queue.id))?.open;
         ensure(open == 0, || {
             let (name, closed) = (&queue.name, queue.breaker);
             format!("{open} jobs of {name} wait for ever ({closed:?})")

@@ -96,7 +96,7 @@ fn act(tx: &Tx<'_>, model: &mut Model, luck: &mut impl FnMut() -> u64) -> Result
 
 fn compare(tx: &Tx<'_>, model: &Model) {
     let open = model.jobs.values().filter(|(_, open)| *open).count();
-    assert_eq!(tx.depth(QUEUE).unwrap().0, open as i64);
+    assert_eq!(tx.depth(QUEUE).unwrap().open, open as i64);
     let lanes = 0..LANES as ConversationId;
     let mut expected: Vec<JobId> = lanes.filter_map(|lane| model.first(lane)).collect();
     expected.sort_unstable();

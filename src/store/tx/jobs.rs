@@ -304,22 +304,30 @@ impl Tx<'_> {
         self.rows(sql, params![limit as i64], job)
     }
 
-    /// Open jobs of a queue, and since when the oldest of them waits: first of
-    /// its lane, as the oldest must be.
-    pub fn depth(&self, queue: QueueId) -> Result<(i64, Option<i64>)> {
+    /// How much of a queue is not done. Takes the longer the more that is.
+    pub fn depth(&self, queue: QueueId) -> Result<Depth> {
         let open = "SELECT (SELECT count(*) FROM lane WHERE queue = ?1) +
                (SELECT count(*) FROM job
                 WHERE id > (SELECT upto FROM filed WHERE log = 'job') AND queue = ?1 AND state < 2
                   AND NOT EXISTS(SELECT 1 FROM lane
                                  WHERE queue = job.queue AND lane = job.lane AND job = job.id))";
         let open = self.row(open, params![queue], |row| row.get(0))?;
-        let oldest = "SELECT min(coalesce(
+        // Jobs have their ids in the order in which they came, so that the index of what is due
+        // tells which is the oldest, without a look at each.
+        let first = "SELECT count(*), min(id) FROM job WHERE queue = ?1 AND due IS NOT NULL";
+        let first = self.row(first, params![queue], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (lanes, first): (i64, Option<JobId>) = first.unwrap_or((0, None));
+        let since = "SELECT coalesce(
                (SELECT received_at FROM event WHERE id = job.event),
                (SELECT created_at FROM outbox WHERE id = job.outbox),
-               (SELECT created_at FROM media WHERE id = job.media)))
-             FROM job WHERE queue = ?1 AND due IS NOT NULL";
-        let oldest = self.row(oldest, params![queue], |row| row.get(0))?;
-        Ok((open.unwrap_or(0), oldest.flatten()))
+               (SELECT created_at FROM media WHERE id = job.media))
+             FROM job WHERE id = ?1";
+        let oldest = self.row(since, params![first], |row| row.get(0))?;
+        Ok(Depth {
+            open: open.unwrap_or(0),
+            lanes,
+            oldest: oldest.flatten(),
+        })
     }
 
     /// Dead letters of a queue.

@@ -33,6 +33,7 @@ impl Tx<'_> {
             ],
         )?;
         let id = self.connection.last_insert_rowid();
+        self.count_entered(state);
         if said {
             self.set_last_message(message.conversation, id)?;
         }
@@ -89,6 +90,7 @@ impl Tx<'_> {
                 now
             ],
         )?;
+        self.count_entered(state);
         Ok(())
     }
 
@@ -181,6 +183,13 @@ impl Tx<'_> {
             params![id, wamid],
         )?;
         Ok(())
+    }
+
+    /// How many messages are in a state that they do not stay in.
+    pub fn messages_waiting(&self, state: SendState) -> Result<i64> {
+        let sql = "SELECT count(*) FROM outbox WHERE state = ?1";
+        let count = self.row(sql, params![state.as_str()], |row| row.get(0))?;
+        Ok(count.unwrap_or(0))
     }
 
     /// How many messages are in each state.
