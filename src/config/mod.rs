@@ -214,6 +214,8 @@ pub struct Config {
     pub api: Option<Api>,
     /// The operator's console, when there is a password to it.
     pub console: Option<Console>,
+    /// Any of them lets a program read the figures, as the API's keys do.
+    pub metrics_keys: Vec<Secret>,
     /// Where customers' files go, when they are fetched.
     pub media: Option<Media>,
     /// The queue's limits.
@@ -345,6 +347,7 @@ pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
     }
     let operator = reader.listen("OPERATOR_LISTEN", 8081);
     let (api, console) = (reader.api(), reader.console());
+    let metrics_keys = reader.secrets("METRICS_KEY");
     let timeout = reader.seconds("FORWARD_TIMEOUT");
     let command_timeout = reader.seconds("HANDLER_TIMEOUT");
     let command = reader.command(command_timeout);
@@ -380,9 +383,11 @@ pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
         forward: reader.forward(timeout, calls, allow_private),
         forward_concurrency,
         command,
-        operator: (api.is_some() || console.is_some()).then_some(operator),
+        operator: (api.is_some() || console.is_some() || !metrics_keys.is_empty())
+            .then_some(operator),
         api,
         console,
+        metrics_keys,
         media,
         limits: Limits {
             rates: reader.rates(),

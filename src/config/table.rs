@@ -318,7 +318,7 @@ pub const SETTINGS: &[Setting] = &[
         fixed(setting(
             "OPERATOR_LISTEN",
             "127.0.0.1:8081",
-            "Where the API and the operator's console are: IP:PORT or unix:/path. Never shown to the internet as it is.",
+            "Where the API, the operator's console and /metrics are: IP:PORT or unix:/path. Never shown to the internet as it is.",
         )),
     ),
     under(
@@ -404,6 +404,14 @@ pub const SETTINGS: &[Setting] = &[
             "text",
             "text, or json: one object a line, for programs that collect logs.",
         )),
+    ),
+    under(
+        SERVICE,
+        secret(
+            "METRICS_KEY",
+            "What Prometheus bears to read /metrics on OPERATOR_LISTEN, and may do nothing else with. Several, separated by commas. API_KEY opens it too.",
+            "make one with: openssl rand -hex 32",
+        ),
     ),
     under(
         SERVICE,

@@ -32,8 +32,29 @@ pub struct Pool {
     name: String,
     job: Arc<dyn Job>,
     shared: Arc<Shared>,
-    /// The workers, after the one that claims for them.
-    threads: Mutex<Vec<thread::JoinHandle<()>>>,
+    threads: Arc<Threads>,
+}
+
+/// The workers, after the one that claims for them.
+type Threads = Mutex<Vec<thread::JoinHandle<()>>>;
+
+/// Tells whether a pool's threads are alive.
+pub struct Pulse {
+    name: String,
+    threads: Arc<Threads>,
+}
+
+impl Pulse {
+    /// The pool's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How many threads have ended. None does before the pool is stopped.
+    pub fn ended(&self) -> usize {
+        let threads = self.threads.lock().unwrap_or_else(|e| e.into_inner());
+        threads.iter().filter(|thread| thread.is_finished()).count()
+    }
 }
 
 /// Tells a pool that there may be something to do.
@@ -103,7 +124,7 @@ impl Pool {
             name: name.to_owned(),
             job,
             shared,
-            threads: Mutex::new(vec![claimer]),
+            threads: Arc::new(Mutex::new(vec![claimer])),
         };
         pool.grow(workers)?;
         Ok(pool)
@@ -132,6 +153,14 @@ impl Pool {
     /// What wakes this pool.
     pub fn waker(&self) -> Waker {
         Waker(Arc::clone(&self.shared))
+    }
+
+    /// What tells whether its threads are alive.
+    pub fn pulse(&self) -> Pulse {
+        Pulse {
+            name: self.name.clone(),
+            threads: Arc::clone(&self.threads),
+        }
     }
 
     /// Claims nothing more; what is claimed already is still done.

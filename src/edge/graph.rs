@@ -6,6 +6,7 @@
 //! redirect.
 
 use super::clock;
+use super::metrics::{CallFor, Metrics};
 use crate::config::{Config, Secret, Tokens};
 use crate::gateway::Sending;
 use crate::policy::verdict::{self, Answer, Verdict};
@@ -14,6 +15,7 @@ use crate::wire::signature::HubKeys;
 use std::fmt;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use ureq::http::Request;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
@@ -58,6 +60,7 @@ pub struct Graph {
     base: String,
     tokens: Tokens,
     app: HubKeys,
+    metrics: Option<Arc<Metrics>>,
 }
 
 /// What came of a call.
@@ -202,6 +205,7 @@ impl Graph {
             base: format!("{}/{}", config.graph_url, config.graph_version),
             tokens: config.tokens.clone(),
             app: config.hub_keys.clone(),
+            metrics: None,
         })
     }
 
@@ -212,11 +216,33 @@ impl Graph {
             base: self.base.clone(),
             tokens: self.tokens.clone(),
             app: HubKeys::new([]),
+            metrics: self.metrics.clone(),
+        }
+    }
+
+    /// The same client, whose calls are counted.
+    pub fn counted_by(self, metrics: Arc<Metrics>) -> Graph {
+        Graph {
+            metrics: Some(metrics),
+            ..self
+        }
+    }
+
+    fn count(&self, call: CallFor, outcome: &'static str, since_us: i64) {
+        if let Some(metrics) = &self.metrics {
+            metrics.called(call, outcome, since_us);
         }
     }
 
     /// Sends one message and reads what Graph makes of it.
     pub fn send(&self, sending: &Sending) -> Called {
+        let began_us = clock::monotonic_us();
+        let called = self.post(sending);
+        self.count(CallFor::Send, called.verdict.as_str(), began_us);
+        called
+    }
+
+    fn post(&self, sending: &Sending) -> Called {
         let Some(token) = self.tokens.of(&sending.number) else {
             return not_sent("no token is set for this number");
         };
@@ -313,8 +339,15 @@ impl Graph {
         request: Result<Request<impl ureq::AsSendBody>, ureq::http::Error>,
         within: Duration,
     ) -> Result<ureq::http::Response<ureq::Body>, Error> {
+        let began_us = clock::monotonic_us();
         let request = self.agent.configure_request(request?);
-        self.agent.run(request.timeout_global(Some(within)).build())
+        let answered = self.agent.run(request.timeout_global(Some(within)).build());
+        let outcome = match &answered {
+            Ok(response) => class(response.status().as_u16()),
+            Err(_) => "no_answer",
+        };
+        self.count(CallFor::Other, outcome, began_us);
+        answered
     }
 
     /// A path on Graph with the proof that goes with the token.
@@ -324,6 +357,16 @@ impl Graph {
         };
         let joint = if path.contains('?') { '&' } else { '?' };
         format!("{}/{path}{joint}appsecret_proof={proof}", self.base)
+    }
+}
+
+/// The class of an HTTP status, in figures.
+fn class(status: u16) -> &'static str {
+    match status {
+        200..=299 => "2xx",
+        300..=399 => "3xx",
+        400..=499 => "4xx",
+        _ => "5xx",
     }
 }
 

@@ -10,6 +10,7 @@ use super::dispatch::Job;
 use super::graph::{Answered, Call, Graph, Payload, Target};
 use super::live::Live;
 use super::log::Few;
+use super::metrics::Metrics;
 use crate::config::Secret;
 use crate::gateway::{Claimed, Fetching, Work};
 use crate::policy::fetch::{self, Fetch, Stored};
@@ -53,6 +54,8 @@ pub struct Fetches {
     pub folder: Arc<Folder>,
     /// The longest file that is fetched.
     pub bytes_max: u64,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// How often failures are told.
     pub lines: Few,
 }
@@ -78,6 +81,7 @@ impl Job for Fetches {
             Ok(Err(outcome)) => outcome,
             Err(_) => Fetch::down("the fetch panicked"),
         };
+        self.metrics.fetched(outcome.reason().is_none());
         self.tell(&fetching, &outcome);
         let (job, attempt) = (fetching.job, fetching.attempt);
         Box::new(move || {

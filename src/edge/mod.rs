@@ -12,6 +12,8 @@
 //! * [`dispatch`]: jobs from the queue to worker threads and back
 //! * [`gate`]: calls that come late do not come at once
 //! * [`waiting`]: callers who wait for Graph's answer
+//! * [`ready`]: whether all parts do their work
+//! * [`metrics`]: what the service counts about itself
 //! * [`clock`], [`log`], [`systemd`]: time, log lines, the service manager
 //! * [`standin`]: a stand-in for Graph, for the demo and for tests
 
@@ -25,6 +27,8 @@ pub mod http;
 pub mod live;
 pub mod log;
 pub mod media;
+pub mod metrics;
+pub mod ready;
 pub mod serve;
 pub mod standin;
 pub mod systemd;

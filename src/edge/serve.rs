@@ -6,6 +6,7 @@ use super::gate::Gate;
 use super::graph::{Called, Graph, RootsError};
 use super::http::console::Console;
 use super::http::graph_api::{self, GraphApi};
+use super::http::monitor::Monitor;
 use super::http::operator::Operator;
 use super::http::relay::{RELAYS, Relay};
 use super::http::respond::Responder;
@@ -15,6 +16,8 @@ use super::live::{InForce, Live};
 use super::log::{self as log_lines, Few};
 use super::media::folder::Folder;
 use super::media::{self, Fetches};
+use super::metrics::{Commits, Metrics};
+use super::ready::Ready;
 use super::waiting::WaitingRoom;
 use super::{clock, systemd};
 use crate::config::{self, Config, Listen};
@@ -29,6 +32,7 @@ use signal_hook::iterator::Signals;
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
 use std::thread::{self, JoinHandle};
@@ -130,6 +134,7 @@ const DELIVER: usize = 0;
 /// A running service.
 pub struct Running {
     live: Live,
+    metrics: Arc<Metrics>,
     /// What was in force before a reload, while jobs still go by it.
     retired: Mutex<Vec<Weak<InForce>>>,
     http: Arc<HttpServer>,
@@ -160,7 +165,8 @@ impl Running {
         handlers: Vec<Box<dyn Handler>>,
     ) -> Result<Running, StartError> {
         // First: nothing is taken up by a process that cannot serve.
-        let graph = client(config).map_err(StartError::Roots)?;
+        let metrics = Arc::new(Metrics::default());
+        let graph = client(config, &metrics).map_err(StartError::Roots)?;
         let socket = listen(config)?;
         let operator_socket = match &config.operator {
             Some(listen) => Some(bind("OPERATOR_LISTEN", listen)?),
@@ -183,7 +189,9 @@ impl Running {
             recovered.sends,
             recovered.unknown
         );
-        let (committer, store_thread) = Committer::start(database, ()).map_err(StartError::Threads)?;
+        let (committer, store_thread) =
+            Committer::start(database, Commits::new(Arc::clone(&metrics)))
+                .map_err(StartError::Threads)?;
         let responder = Responder::start().map_err(StartError::Threads)?;
 
         let live = Live::new(InForce {
@@ -199,6 +207,7 @@ impl Running {
             gate: Gate::default(),
             committer: committer.clone(),
             room: room.clone(),
+            metrics: Arc::clone(&metrics),
             lines: Default::default(),
         });
         let send =
@@ -208,6 +217,7 @@ impl Running {
             live: live.clone(),
             committer: committer.clone(),
             replies_queued: Box::new(move || send_waker.wake()),
+            metrics: Arc::clone(&metrics),
             lines: Arc::default(),
         });
         let deliver = Pool::start("deliver", InForce::deliveries_max(config), deliver)
@@ -220,6 +230,7 @@ impl Running {
                     committer: committer.clone(),
                     folder,
                     bytes_max: media.bytes_max,
+                    metrics: Arc::clone(&metrics),
                     lines: Few::default(),
                 };
                 let pool = Pool::start("fetch", media::WORKERS, Arc::new(fetches));
@@ -240,6 +251,18 @@ impl Running {
                 to_send.wake();
             }
         };
+        let webhook = Webhook::new(
+            live.clone(),
+            committer.clone(),
+            responder.clone(),
+            Arc::new(wake),
+            Arc::clone(&metrics),
+        );
+        let address = socket.address().unwrap_or(config.listen.clone());
+        let handle = Box::new(move |taken| webhook.handle(taken));
+        let http = HttpServer::start(socket, LONGEST_NOTIFICATION, handle);
+        let http = Arc::new(http.map_err(StartError::Threads)?);
+
         let (mut relay, mut console) = (None, None);
         let operator = match operator_socket {
             Some(socket) => {
@@ -254,11 +277,24 @@ impl Running {
                     Arc::new(move || waker.wake()),
                     Arc::clone(started),
                 ));
+                let ready = Ready {
+                    committer: committer.clone(),
+                    on_disk: on_disk(config),
+                    pools: [&deliver, &send]
+                        .into_iter()
+                        .chain(&fetch)
+                        .map(Pool::pulse)
+                        .collect(),
+                    listener: Arc::clone(&http),
+                    last: Mutex::default(),
+                };
+                let monitor = Monitor::new(live.clone(), Arc::clone(&metrics), ready);
                 let pages = Console::start(live.clone(), committer.clone());
                 let pages = console.insert(Arc::new(pages.map_err(StartError::Threads)?));
                 let operator = Operator {
                     api,
                     console: Arc::clone(pages),
+                    monitor: Arc::new(monitor),
                 };
                 let handle = Box::new(move |taken| operator.handle(taken));
                 let served = HttpServer::start(socket, LONGEST_FILE, handle);
@@ -266,16 +302,6 @@ impl Running {
             }
             None => None,
         };
-        let webhook = Webhook::new(
-            live.clone(),
-            committer.clone(),
-            responder.clone(),
-            Arc::new(wake),
-        );
-        let address = socket.address().unwrap_or(config.listen.clone());
-        let handle = Box::new(move |taken| webhook.handle(taken));
-        let http = HttpServer::start(socket, LONGEST_NOTIFICATION, handle);
-        let http = Arc::new(http.map_err(StartError::Threads)?);
 
         let stopping = Arc::new(AtomicBool::new(false));
         let watchdog = {
@@ -291,6 +317,7 @@ impl Running {
         };
         Ok(Running {
             live,
+            metrics,
             retired: Mutex::default(),
             http,
             committer,
@@ -331,11 +358,11 @@ impl Running {
         config: Config,
         handlers: Vec<Box<dyn Handler>>,
     ) -> Result<(), StartError> {
-        let graph = client(&config).map_err(StartError::Roots)?;
+        let graph = client(&config, &self.metrics).map_err(StartError::Roots)?;
         log_lines::set_levels(config.log_levels.clone());
         if config.operator.is_some() && self.operator.is_none() {
             log::warn!(
-                "msg=\"neither API_KEY nor CONSOLE_PASSWORD_HASH was set at the start: what they open is served from the next restart on\""
+                "msg=\"none of API_KEY, CONSOLE_PASSWORD_HASH and METRICS_KEY was set at the start: what they open is served from the next restart on\""
             );
         }
         let wants = InForce::wants(&handlers);
@@ -420,8 +447,15 @@ impl Running {
 }
 
 /// A client for Graph, with connections for all who call at once.
-fn client(config: &Config) -> Result<Graph, RootsError> {
-    Graph::new(config, config.send_concurrency + RELAYS)
+fn client(config: &Config, metrics: &Arc<Metrics>) -> Result<Graph, RootsError> {
+    let graph = Graph::new(config, config.send_concurrency + RELAYS)?;
+    Ok(graph.counted_by(Arc::clone(metrics)))
+}
+
+/// What grows: each is on a disk that must have room.
+fn on_disk(config: &Config) -> Vec<PathBuf> {
+    let media = config.media.as_ref().map(|media| media.folder.clone());
+    [config.database.clone()].into_iter().chain(media).collect()
 }
 
 fn open_folder(media: &config::Media) -> Result<Arc<Folder>, StartError> {
@@ -522,6 +556,7 @@ struct Deliver {
     live: Live,
     committer: Committer,
     replies_queued: Box<dyn Fn() + Send + Sync>,
+    metrics: Arc<Metrics>,
     lines: Arc<Few>,
 }
 
@@ -534,7 +569,7 @@ impl Job for Deliver {
         let Work::Deliver(delivery) = work else {
             unreachable!("the delivery queues hold deliveries");
         };
-        let live = self.live.now();
+        let (live, began_us) = (self.live.now(), clock::monotonic_us());
         let handled = catch_unwind(AssertUnwindSafe(|| {
             let Some(name) = &delivery.observer else {
                 return handler::handle(&live.handlers, &delivery);
@@ -554,6 +589,8 @@ impl Job for Deliver {
             wait: None,
             down: false,
         });
+        self.metrics
+            .handled(delivery.consumer(), &outcome, began_us);
         self.tell(&delivery, &outcome);
         let (job, attempt) = (delivery.job, delivery.attempt);
         let replies = matches!(&outcome, Outcome::Done { replies, .. } if !replies.is_empty());
@@ -600,6 +637,7 @@ struct Sends {
     gate: Gate,
     committer: Committer,
     room: WaitingRoom,
+    metrics: Arc<Metrics>,
     /// One for each kind of verdict that is told, one for repeats, and one for
     /// what ends without a call.
     lines: [Few; 6],
@@ -631,6 +669,7 @@ impl Job for Sends {
             let reason = "the call panicked".to_owned();
             Called::without_answer(&Answer::Lost { reason })
         });
+        self.metrics.judged(&sending.number, &verdict);
         self.tell(&sending, &verdict);
         let (job, attempt, outbox) = (sending.job, sending.attempt, sending.outbox);
         let answer = match &verdict {

@@ -220,6 +220,9 @@ impl Service {
             if config.console.is_some() {
                 log::info!("msg=\"serving the console\" listen={operator} path=/console");
             }
+            if !config.metrics_keys.is_empty() {
+                log::info!("msg=\"serving figures\" listen={operator} path=/metrics");
+            }
         }
         systemd::notify("READY=1");
         run_until_signal(running, signals, |running| {

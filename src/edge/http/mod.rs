@@ -14,11 +14,13 @@
 //! * [`operator`]: the operator's listener, which has the rest
 //! * [`graph_api`]: the API for sending
 //! * [`console`]: the operator's pages
+//! * [`monitor`]: `/metrics` and `/readyz`, on the operator's listener
 
 pub mod body;
 pub mod console;
 pub mod graph_api;
 pub mod handover_api;
+pub mod monitor;
 pub mod nudge;
 pub mod operator;
 pub mod probe;

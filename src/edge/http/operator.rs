@@ -1,8 +1,9 @@
-//! The operator's listener: the console and the API for sending, each at paths of
-//! its own. Nothing of it is reachable from the webhook's listener.
+//! The operator's listener: the console, the API for sending, and pages for programs
+//! that watch over the service, each at paths of its own. Nothing of it is reachable from the webhook's listener.
 
 use super::console::Console;
 use super::graph_api::GraphApi;
+use super::monitor::Monitor;
 use super::server::Taken;
 use std::sync::Arc;
 
@@ -12,6 +13,8 @@ pub struct Operator {
     pub api: Arc<GraphApi>,
     /// The operator's pages.
     pub console: Arc<Console>,
+    /// `/metrics` and `/readyz`.
+    pub monitor: Arc<Monitor>,
 }
 
 impl Operator {
@@ -20,6 +23,9 @@ impl Operator {
         taken.turn.settle();
         let url = taken.request.url();
         let path = url.split_once('?').map_or(url, |(path, _)| path);
+        if Monitor::is_at(path) {
+            return self.monitor.handle(taken);
+        }
         match Console::is_at(path) {
             true => self.console.handle(taken),
             false => self.api.handle(taken),

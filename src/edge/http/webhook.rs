@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::edge::clock;
 use crate::edge::live::{InForce, Live};
 use crate::edge::log::Few;
+use crate::edge::metrics::{Metrics, Receipt};
 use crate::gateway::{Gateway, Received};
 use crate::store::{Committer, Refused, Result, Step, StoreError, Tx};
 use crate::wire::notification::{self, Incoming};
@@ -33,6 +34,7 @@ pub struct Webhook {
     /// Called after a commit that left something to do.
     wake: Arc<dyn Fn(&Received) + Send + Sync>,
     ids: RequestIds,
+    metrics: Arc<Metrics>,
     lines: Arc<Lines>,
 }
 
@@ -43,6 +45,7 @@ impl Webhook {
         committer: Committer,
         responder: Responder,
         wake: Arc<dyn Fn(&Received) + Send + Sync>,
+        metrics: Arc<Metrics>,
     ) -> Webhook {
         Webhook {
             live,
@@ -50,6 +53,7 @@ impl Webhook {
             responder,
             wake,
             ids: RequestIds::new('r'),
+            metrics,
             lines: Arc::default(),
         }
     }
@@ -107,29 +111,35 @@ impl Webhook {
     }
 
     fn receive(&self, live: &InForce, mut taken: Taken) {
+        let began_us = clock::monotonic_us();
         let id = self.ids.of(&taken.request);
         let read = body::read(&mut taken.request, BODY_BYTES_MAX);
         let body = match read {
             Ok(body) => body,
             Err(body::Unread::TooLong) => {
+                self.metrics.answered(Receipt::TooLong);
                 self.refused("notification", &id, "body over 3 MiB");
                 return Answer::text(413, "the body is over 3 MiB\n").send(taken.request);
             }
             Err(body::Unread::Broken) => {
+                self.metrics.answered(Receipt::Malformed);
                 self.refused("notification", &id, "body cannot be read");
                 return Answer::text(400, "the body cannot be read\n").send(taken.request);
             }
         };
         let signature = header(&taken.request, "X-Hub-Signature-256");
         if let Err(reason) = authentic(&live.config, signature, &body) {
+            self.metrics.answered(Receipt::Unsigned);
             self.refused("notification", &id, reason);
             return Answer::text(401, format!("{reason}\n")).send(taken.request);
         }
         let Ok(events) = notification::read(&body) else {
+            self.metrics.answered(Receipt::Malformed);
             self.refused("notification", &id, "body is not JSON");
             return Answer::text(400, "the body is not JSON\n").send(taken.request);
         };
         if events.is_empty() {
+            self.metrics.answered(Receipt::Empty);
             log::debug!("msg=\"notification without events\" request={id}");
             return Answer::text(200, "").send(taken.request);
         }
@@ -138,6 +148,8 @@ impl Webhook {
             gateway: Arc::clone(&live.gateway),
             wake: Arc::clone(&self.wake),
             lines: Arc::clone(&self.lines),
+            metrics: Arc::clone(&self.metrics),
+            began_us,
             id,
             events: events.into_iter().map(Incoming::into_owned).collect(),
             received: Received::default(),
@@ -187,6 +199,9 @@ struct Receive {
     gateway: Arc<Gateway>,
     wake: Arc<dyn Fn(&Received) + Send + Sync>,
     lines: Arc<Lines>,
+    metrics: Arc<Metrics>,
+    /// When it began to be read, by the clock that nobody sets.
+    began_us: i64,
     id: String,
     events: Vec<Incoming<'static>>,
     received: Received,
@@ -203,6 +218,7 @@ impl Step for Receive {
         let id = &self.id;
         let answer = match outcome {
             Ok(()) => {
+                self.metrics.stored(&self.received, self.began_us);
                 match self.lines.stored.pass(clock::now_ms()) {
                     Some(held_back) => log::info!("{}{held_back}", self.line()),
                     None => log::debug!("{}", self.line()),
@@ -210,6 +226,7 @@ impl Step for Receive {
                 Answer::text(200, "")
             }
             Err(error) => {
+                self.metrics.answered(Receipt::NotStored);
                 if let Some(held_back) = self.lines.failed.pass(clock::now_ms()) {
                     log::error!(
                         "msg=\"notification not stored; Meta will deliver it again\" request={id} error=\"{error}\"{held_back}"

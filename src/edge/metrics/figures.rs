@@ -83,7 +83,7 @@ impl Looks {
                 queues: operator::queues(tx)?,
                 halts: tx.halts()?,
                 waiting,
-                taken: tx.taken(now)?,
+                taken: tx.taken_count(now)?,
             })
         })?);
         let ended_us = clock::monotonic_us();

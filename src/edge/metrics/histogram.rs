@@ -61,7 +61,10 @@ impl Histogram {
     /// What it holds now. What is counted meanwhile may be in the sum and not yet in a bucket.
     pub fn snapshot(&self) -> Snapshot {
         let bounds = self.bounds.iter().copied().chain([f64::INFINITY]);
-        let counts = self.counts.iter().map(|count| count.load(Ordering::Relaxed));
+        let counts = self
+            .counts
+            .iter()
+            .map(|count| count.load(Ordering::Relaxed));
         let buckets: Vec<_> = bounds.zip(counts).collect();
         Snapshot {
             count: buckets.iter().map(|(_, count)| count).sum(),
@@ -89,7 +92,12 @@ mod tests {
     #[test]
     fn each_falls_into_the_first_bucket_that_holds_it() {
         let times = Histogram::of_seconds(&[0.001, 0.01]);
-        check(&times, &[-5, 0, 999, 1_000, 1_001, 10_000, 10_001], 0.023_001, &[4, 2, 1]);
+        check(
+            &times,
+            &[-5, 0, 999, 1_000, 1_001, 10_000, 10_001],
+            0.023_001,
+            &[4, 2, 1],
+        );
         let numbers = Histogram::of_numbers(&[1.0, 2.0, 4.0]);
         check(&numbers, &[1, 2, 3, 4, 5], 15.0, &[1, 1, 2, 1]);
     }

@@ -37,7 +37,9 @@ impl<K: Ord + Clone, M> Labelled<K, M> {
     /// All there are, in order.
     pub fn all(&self) -> Vec<(K, Arc<M>)> {
         let sets = self.sets();
-        sets.iter().map(|(k, m)| (k.clone(), Arc::clone(m))).collect()
+        sets.iter()
+            .map(|(k, m)| (k.clone(), Arc::clone(m)))
+            .collect()
     }
 
     fn sets(&self) -> MutexGuard<'_, BTreeMap<K, Arc<M>>> {

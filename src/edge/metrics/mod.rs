@@ -92,7 +92,7 @@ impl CallFor {
 }
 
 /// Whom a call of the business's logic was for, and what came of it.
-type Handled = (Arc<str>, &'static str);
+type Handled = (String, &'static str);
 
 /// The number that sends, what Graph's answer meant, and its code.
 type Judged = (String, &'static str, Option<i64>);
@@ -172,20 +172,22 @@ impl Metrics {
     }
 
     /// A consumer was called at `since_us`, and this came of it.
-    pub fn handled(&self, consumer: &Arc<str>, outcome: &Outcome, since_us: i64) {
+    pub fn handled(&self, consumer: &str, outcome: &Outcome, since_us: i64) {
         let outcome = match outcome {
             Outcome::Done { .. } => "done",
             Outcome::Retry { .. } => "retry",
             Outcome::Dead { .. } => "dead",
         };
-        let key = (Arc::clone(consumer), outcome);
+        let key = (consumer.to_owned(), outcome);
         let histogram = self.handled.of(key, || Histogram::of_seconds(SECONDS));
         histogram.observe(clock::monotonic_us() - since_us);
     }
 
     /// Graph was called at `since_us`, and this came of it.
     pub fn called(&self, call: CallFor, outcome: &'static str, since_us: i64) {
-        let histogram = self.called.of((call, outcome), || Histogram::of_seconds(SECONDS));
+        let histogram = self
+            .called
+            .of((call, outcome), || Histogram::of_seconds(SECONDS));
         histogram.observe(clock::monotonic_us() - since_us);
     }
 
@@ -196,8 +198,9 @@ impl Metrics {
         self.verdicts.of(key, Counter::default).inc();
     }
 
-    /// A file was fetched, or was not.
-    pub fn fetched(&self, outcome: &'static str) {
+    /// An attempt to fetch a file is over.
+    pub fn fetched(&self, well: bool) {
+        let outcome = if well { "fetched" } else { "failed" };
         self.fetched.of(outcome, Counter::default).inc();
     }
 }
@@ -225,7 +228,9 @@ impl Watch for Commits {
 
     fn committed(&mut self, commit: &Commit) {
         let metrics = &self.metrics;
-        metrics.synced.observe(clock::monotonic_us() - self.syncing_us);
+        metrics
+            .synced
+            .observe(clock::monotonic_us() - self.syncing_us);
         metrics.batches.observe(commit.steps as i64);
         for (counter, entered) in metrics.messages.iter().zip(commit.entered) {
             if entered > 0 {

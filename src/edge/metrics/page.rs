@@ -96,7 +96,7 @@ impl Page {
             ("wabridge_handle_duration", Some(Unit::Seconds)),
             "How long your logic and observers took for one event, by what came of it: done, retry or dead",
             handled.iter().map(|((consumer, outcome), histogram)| {
-                ([("consumer", &**consumer), ("outcome", *outcome)], &**histogram)
+                ([("consumer", consumer.as_str()), ("outcome", *outcome)], &**histogram)
             }),
         )
     }
@@ -106,7 +106,10 @@ impl Page {
         let called = metrics.called.all();
         let called = called.iter().map(|((call, outcome), histogram)| {
             let call: &CallFor = call;
-            ([("call", call.as_str()), ("outcome", *outcome)], &**histogram)
+            (
+                [("call", call.as_str()), ("outcome", *outcome)],
+                &**histogram,
+            )
         });
         writer.histograms(
             ("wabridge_graph_call_duration", Some(Unit::Seconds)),
@@ -125,7 +128,11 @@ impl Page {
             "wabridge_verdicts",
             "What Graph's answers to messages meant, by number and Meta's code",
             verdicts.iter().map(|(number, verdict, code, n)| {
-                let labels = [("number", *number), ("verdict", *verdict), ("code", code.as_str())];
+                let labels = [
+                    ("number", *number),
+                    ("verdict", *verdict),
+                    ("code", code.as_str()),
+                ];
                 (labels, *n)
             }),
         )?;
@@ -133,7 +140,9 @@ impl Page {
         writer.counters(
             "wabridge_fetches",
             "Attempts to fetch a customer's file",
-            fetched.iter().map(|(outcome, n)| ([("outcome", *outcome)], n.get())),
+            fetched
+                .iter()
+                .map(|(outcome, n)| ([("outcome", *outcome)], n.get())),
         )?;
         let messages = SendState::ALL.iter().zip(&metrics.messages);
         writer.counters(
@@ -242,7 +251,9 @@ impl Page {
         writer.gauges(
             ("wabridge_waiting_messages", None),
             "Messages that are not through, by state",
-            waiting.iter().map(|(state, n)| ([("state", state.as_str())], *n)),
+            waiting
+                .iter()
+                .map(|(state, n)| ([("state", state.as_str())], *n)),
         )?;
         writer.gauge(
             ("wabridge_taken_conversations", None),
@@ -255,13 +266,20 @@ impl Page {
         let (process, bytes, seconds) = (&self.process, Unit::Bytes, Unit::Seconds);
         let started_at = self.metrics.started_at_ms as f64 / 1_000.0;
         let version = [("version", env!("CARGO_PKG_VERSION"))];
-        writer.gauges(("wabridge_build_info", None), "This version", [(version, 1_i64)])?;
-        writer.describe(("process_cpu", Some(&seconds)), "Time on a processor", |mut metric| {
-            match process.cpu_seconds {
+        writer.gauges(
+            ("wabridge_build_info", None),
+            "This version",
+            [(version, 1_i64)],
+        )?;
+        writer.describe(
+            ("process_cpu", Some(&seconds)),
+            "Time on a processor",
+            |mut metric| match process.cpu_seconds {
                 Some(spent) => metric.encode_counter::<NoLabelSet, _, f64>(&spent, None),
                 None => Ok(()),
-            }
-        }, MetricType::Counter)?;
+            },
+            MetricType::Counter,
+        )?;
         writer.gauge(
             ("process_start_time", Some(seconds)),
             "When the process began",
@@ -283,7 +301,11 @@ impl Page {
             "Open files and connections",
             process.open_fds,
         )?;
-        writer.gauge(("process_max_fds", None), "How many there may be", process.max_fds)
+        writer.gauge(
+            ("process_max_fds", None),
+            "How many there may be",
+            process.max_fds,
+        )
     }
 }
 
@@ -313,10 +335,16 @@ impl Writer<'_> {
         help: &str,
         samples: impl IntoIterator<Item = (Labels<'l, N>, u64)>,
     ) -> fmt::Result {
-        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        let mut family = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Counter)?;
         for (labels, count) in samples {
-            let mut sample = family.encode_family(&labels)?;
-            sample.encode_counter::<NoLabelSet, _, f64>(&count, None)?;
+            match N {
+                0 => family.encode_counter::<NoLabelSet, _, f64>(&count, None)?,
+                _ => family
+                    .encode_family(&labels)?
+                    .encode_counter::<NoLabelSet, _, f64>(&count, None)?,
+            }
         }
         Ok(())
     }
@@ -328,9 +356,14 @@ impl Writer<'_> {
         samples: impl IntoIterator<Item = (Labels<'l, N>, V)>,
     ) -> fmt::Result {
         let unit = unit.as_ref();
-        let mut family = self.0.encode_descriptor(name, help, unit, MetricType::Gauge)?;
+        let mut family = self
+            .0
+            .encode_descriptor(name, help, unit, MetricType::Gauge)?;
         for (labels, value) in samples {
-            family.encode_family(&labels)?.encode_gauge(&value)?;
+            match N {
+                0 => family.encode_gauge(&value)?,
+                _ => family.encode_family(&labels)?.encode_gauge(&value)?,
+            }
         }
         Ok(())
     }
@@ -352,11 +385,18 @@ impl Writer<'_> {
         samples: impl IntoIterator<Item = (Labels<'l, N>, &'l Histogram)>,
     ) -> fmt::Result {
         let unit = unit.as_ref();
-        let mut family = self.0.encode_descriptor(name, help, unit, MetricType::Histogram)?;
+        let mut family = self
+            .0
+            .encode_descriptor(name, help, unit, MetricType::Histogram)?;
         for (labels, histogram) in samples {
             let held = histogram.snapshot();
-            let mut sample = family.encode_family(&labels)?;
-            sample.encode_histogram::<NoLabelSet>(held.sum, held.count, &held.buckets, None)?;
+            let (sum, count, buckets) = (held.sum, held.count, &held.buckets);
+            match N {
+                0 => family.encode_histogram::<NoLabelSet>(sum, count, buckets, None)?,
+                _ => family
+                    .encode_family(&labels)?
+                    .encode_histogram::<NoLabelSet>(sum, count, buckets, None)?,
+            }
         }
         Ok(())
     }

@@ -65,7 +65,8 @@ mod tests {
 
     #[test]
     fn the_systems_line_is_read_whatever_the_program_is_called() {
-        let stat = "4242 (wa) b (ridge) S 1 2 3 4 5 6 7 8 9 10 250 50 0 0 20 0 17 0 777 9437184 512 1";
+        let stat =
+            "4242 (wa) b (ridge) S 1 2 3 4 5 6 7 8 9 10 250 50 0 0 20 0 17 0 777 9437184 512 1";
         let read = Process::read(stat, 4_096);
         assert_eq!(read.cpu_seconds, Some(3.0));
         assert_eq!(read.threads, Some(17));
@@ -78,7 +79,13 @@ mod tests {
     #[test]
     fn this_process_is_known() {
         let own = Process::now();
-        assert!(own.resident_bytes > Some(0) && own.threads > Some(0), "{own:?}");
-        assert!(own.open_fds > Some(0) && own.max_fds > own.open_fds, "{own:?}");
+        assert!(
+            own.resident_bytes > Some(0) && own.threads > Some(0),
+            "{own:?}"
+        );
+        assert!(
+            own.open_fds > Some(0) && own.max_fds > own.open_fds,
+            "{own:?}"
+        );
     }
 }
