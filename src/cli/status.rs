@@ -26,7 +26,7 @@ pub fn run(mut parser: Parser) -> Outcome {
         return Err(Failure::Misused(format!("unexpected argument `{value}`")));
     }
     let now = clock::now_ms();
-    let status = visit()?.read(|tx| operator::status(tx, now))?;
+    let status = visit()?.read_one_moment(|tx| operator::status(tx, now))?;
     match view.json {
         true => output::json_line(&json(&status, now)),
         false => people(&status, now),

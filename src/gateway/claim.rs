@@ -4,6 +4,7 @@ use super::Gateway;
 use super::delivery::Delivery;
 use super::fetch::Fetching;
 use super::halts::covers;
+use super::tally::became;
 use super::window::Admission;
 use crate::config::OnUnknown;
 use crate::policy::ladder::SendState;
@@ -292,6 +293,7 @@ impl Gateway {
         };
         let end_with = |state: SendState, fault: Fault| {
             tx.set_message_state(outbox, state, Some(&fault), now)?;
+            became(tx, now, &message.type_, message.state, state);
             tx.end_job(job, JobState::Dead, Some(&fault.text), now)?;
             Ok(match tx.message(outbox)? {
                 Some(ended) => Started::Ended(ended),

@@ -5,6 +5,7 @@ mod slow;
 use super::Gateway;
 use super::facts::Effect;
 use super::receive::{early_statuses, status_fault};
+use super::tally::became;
 use super::uploads;
 use super::window::Admission;
 use crate::policy::breaker::Breaker;
@@ -13,6 +14,7 @@ use crate::policy::priority::Priority;
 use crate::policy::retry;
 use crate::policy::verdict::{HaltScope, Scope, Verdict, Why};
 use crate::store::rows::*;
+use crate::store::tally::Counted;
 use crate::store::{Result, Tx};
 use crate::wire::notification::Kind;
 use crate::wire::outgoing::{self, Outgoing, ReplyTo};
@@ -160,6 +162,9 @@ impl Gateway {
                 if self.answers(&job) {
                     if too_late.is_none() {
                         self.queue_replies(tx, now, &job, replies)?;
+                        if !replies.is_empty() {
+                            tx.count(Counted::Answered, now);
+                        }
                     }
                     self.remember(tx, now, job.lane, effects)?;
                 }
@@ -256,6 +261,13 @@ impl Gateway {
             cause: Some(cause),
         };
         tx.insert_message(&message, SendState::Failed, Some(fault), now)?;
+        became(
+            tx,
+            now,
+            &message.type_,
+            SendState::Queued,
+            SendState::Failed,
+        );
         Ok(())
     }
 
@@ -293,6 +305,7 @@ impl Gateway {
             None => SendState::Queued,
         };
         let id = tx.insert_message(message, state, fault.as_ref(), now)?;
+        became(tx, now, &message.type_, SendState::Queued, state);
         let queue = tx.queue(QueueKind::Send, &message.number)?;
         let job = tx.push_job(queue, message.conversation, None, Some(id), priority, now)?;
         // Its job stays, for an operator who wants it sent after all.
@@ -422,6 +435,7 @@ impl Ending<'_, '_> {
         if state != self.message.state {
             self.tx
                 .set_message_state(self.message.id, state, fault.as_ref(), self.now)?;
+            self.became(state);
         }
         let type_ = &self.message.type_;
         self.gateway
@@ -527,8 +541,18 @@ impl Ending<'_, '_> {
             code: why.code,
             text: why.with_details(),
         });
+        self.became(state);
         self.tx
             .set_message_state(self.message.id, state, fault.as_ref(), self.now)
+    }
+
+    fn became(&self, state: SendState) {
+        let Message {
+            type_,
+            state: before,
+            ..
+        } = &self.message;
+        became(self.tx, self.now, type_, *before, state);
     }
 
     fn again(&self, wait_ms: i64, why: &Why) -> Result<Sent> {

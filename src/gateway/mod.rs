@@ -24,6 +24,7 @@
 //! * [`operator`]: how the whole is doing
 //! * [`inbox`], [`outbox`]: looking and steering
 //! * [`replay`]: replaying many at a time
+//! * [`tally`]: what came and went, in figures
 //! * [`thread`]: what was said in a conversation
 //! * [`trail`]: what operators did on the console
 //!
@@ -50,6 +51,7 @@ pub mod outbox;
 pub mod post;
 pub mod receive;
 pub mod replay;
+pub mod tally;
 pub mod thread;
 pub mod trail;
 pub mod uploads;

@@ -2,11 +2,13 @@
 
 use super::Gateway;
 use super::operator::resolve;
+use super::tally::became;
 use super::uploads;
 use crate::policy::ladder::{self, SendState};
 use crate::policy::priority::Priority;
 use crate::policy::verdict;
 use crate::store::rows::*;
+use crate::store::tally::Counted;
 use crate::store::{Result, Tx};
 use crate::wire::message::says_something;
 use crate::wire::notification::{self, Incoming, Kind, StatusFacts, key_digest, status_key};
@@ -65,6 +67,7 @@ impl Gateway {
             if event.kind == Kind::Message && event.field == "messages" {
                 let said = says_something(&event.type_).then_some(id);
                 tx.set_wrote_at(conversation, said, now)?;
+                tx.count(Counted::Received, now);
             }
             self.note_window(tx, now, conversation, event)?;
             self.note_preference(tx, now, conversation, event)?;
@@ -145,6 +148,7 @@ impl Gateway {
             let fault = fault.map(status_fault);
             uploads::refused(tx, &message, fault.as_ref().and_then(|fault| fault.code))?;
             tx.set_message_state(message.id, merged, fault.as_ref(), now)?;
+            became(tx, now, &message.type_, message.state, merged);
         }
         // Accepted already, and no further: a file that the next message waits for.
         if message.state == SendState::Accepted && merged == SendState::Accepted {

@@ -18,6 +18,7 @@ mod marketing;
 mod names;
 mod pace;
 mod sends;
+mod tally;
 mod thread;
 mod unknown;
 mod uploads;

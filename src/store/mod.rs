@@ -5,6 +5,7 @@
 //! * [`rows`]: what is stored, as values
 //! * [`tx`]: the operations, inside one transaction
 //! * `filing`: indexes that are written later, many rows together
+//! * [`tally`]: what came and went, counted by the minute
 //! * [`committer`]: the one thread that commits for everybody
 //! * [`write_back`]: the log goes back into the file meanwhile
 //! * [`reader`]: looks beside that thread
@@ -16,6 +17,7 @@ mod filing;
 pub mod reader;
 pub mod rows;
 pub mod schema;
+pub mod tally;
 pub mod tx;
 pub mod write_back;
 

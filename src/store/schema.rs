@@ -1,6 +1,7 @@
 //! The tables, their versions, and how a file is opened.
 
 use super::filing::{RECENT_MAX, Unfiled};
+use super::tally::Tally;
 use super::tx::Entered;
 use super::{Result, StoreError, Tx};
 use rusqlite::{Connection, OpenFlags};
@@ -176,6 +177,7 @@ CREATE INDEX job_dead ON job(id) WHERE state = 3;
 /// * `job.burst`: rows::Job::burst.
 /// * `trail`: what operators did on the console. `ended_session`: sessions that
 ///   were logged out, until they would have ended by themselves.
+/// * `tally`: store::tally.
 const VERSION_2: &str = "
 ALTER TABLE queue ADD COLUMN waba TEXT;
 ALTER TABLE queue ADD COLUMN throttled_until INTEGER NOT NULL DEFAULT 0;
@@ -375,6 +377,13 @@ CREATE TABLE ended_session(
   id BLOB PRIMARY KEY,
   over_at INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE tally(
+  minute INTEGER PRIMARY KEY,
+  received INTEGER NOT NULL,
+  answered INTEGER NOT NULL,
+  sent INTEGER NOT NULL,
+  failed INTEGER NOT NULL
+);
 ";
 
 /// How long a writer waits for another process that holds the file.
@@ -404,6 +413,7 @@ pub struct Database {
     pub(super) unfiled: RefCell<Unfiled>,
     /// In the transaction that was begun last.
     entered: Cell<Entered>,
+    tally: RefCell<Tally>,
     /// The name of a database in memory.
     in_memory: Option<String>,
     /// Held, not read: the lock of `Access::Serve` ends with the process,
@@ -525,6 +535,7 @@ impl Database {
             connection,
             unfiled: RefCell::new(Unfiled::new(RECENT_MAX)),
             entered: Cell::default(),
+            tally: RefCell::default(),
             in_memory,
             _lock: lock,
         })
@@ -553,7 +564,9 @@ impl Database {
     }
 
     pub(super) fn end(&self) -> Result<()> {
+        self.tally.borrow_mut().write(&self.connection)?;
         self.connection.prepare_cached("COMMIT")?.execute([])?;
+        self.tally.borrow_mut().committed();
         Ok(())
     }
 
@@ -561,6 +574,7 @@ impl Database {
     /// errors (a full disk among them); then there is nothing left to do.
     pub(super) fn undo(&self) {
         self.unfiled.borrow_mut().forget();
+        self.tally.borrow_mut().forget();
         if !self.connection.is_autocommit()
             && let Err(error) = self.connection.execute_batch("ROLLBACK")
         {
@@ -569,7 +583,7 @@ impl Database {
     }
 
     pub(super) fn tx(&self) -> Tx<'_> {
-        Tx::new(&self.connection, &self.unfiled, &self.entered)
+        Tx::new(&self.connection, &self.unfiled, &self.entered, &self.tally)
     }
 
     /// Messages that came into a state in the transaction that was begun last.
@@ -580,6 +594,14 @@ impl Database {
     /// Reads without a transaction of its own.
     pub fn read<T>(&self, look: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
         look(&self.tx())
+    }
+
+    /// Reads what was committed at one moment, in as many steps as it takes.
+    pub fn read_one_moment<T>(&self, look: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
+        self.connection.prepare_cached("BEGIN")?.execute([])?;
+        let outcome = look(&self.tx());
+        self.undo();
+        outcome
     }
 
     /// Writes all that is committed into the empty file that `to` names.

@@ -4,6 +4,7 @@
 use super::Result;
 use super::filing::Unfiled;
 use super::rows::*;
+use super::tally::{Counted, Minute, Tally};
 use crate::policy::breaker::Breaker;
 use crate::policy::ladder::SendState;
 use crate::policy::priority::{Priority, Waiting};
@@ -63,6 +64,7 @@ pub struct Tx<'c> {
     connection: &'c Connection,
     unfiled: &'c RefCell<Unfiled>,
     entered: &'c Cell<Entered>,
+    tally: &'c RefCell<Tally>,
 }
 
 /// How many messages came into each state, in the order of [`SendState`].
@@ -73,11 +75,13 @@ impl<'c> Tx<'c> {
         connection: &'c Connection,
         unfiled: &'c RefCell<Unfiled>,
         entered: &'c Cell<Entered>,
+        tally: &'c RefCell<Tally>,
     ) -> Tx<'c> {
         Tx {
             connection,
             unfiled,
             entered,
+            tally,
         }
     }
 
@@ -120,6 +124,26 @@ impl<'c> Tx<'c> {
             params![now.to_string()],
         )?;
         Ok(())
+    }
+
+    /// Counts one at a time in Unix milliseconds, for the charts.
+    pub fn count(&self, what: Counted, at: i64) {
+        self.tally.borrow_mut().count(what, at);
+    }
+
+    /// Has this transaction write all that was counted.
+    pub fn write_tally(&self) {
+        self.tally.borrow_mut().want();
+    }
+
+    /// What was counted and written, from a minute of Unix time on.
+    pub fn tally_since(&self, minute: i64) -> Result<Vec<Minute>> {
+        let sql = "SELECT minute, received, answered, sent, failed FROM tally
+                   WHERE minute >= ?1 ORDER BY minute";
+        self.rows(sql, params![minute], |row| {
+            let counts = [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?];
+            Ok((row.get(0)?, counts))
+        })
     }
 
     /// What this database is told apart from others by, in ids that travel.

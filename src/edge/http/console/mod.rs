@@ -7,6 +7,7 @@
 //! * [`form`]: what a form holds
 //! * [`render`]: templates and words
 //! * [`reply`]: answers, with the headers that keep browsers in bounds
+//! * [`chart`]: figures as bars
 //! * [`assets`]: style, script, icon
 //! * [`pages`]: the pages
 //!
@@ -41,6 +42,7 @@
 //! token, where the form comes from and the session are checked before.
 
 pub mod assets;
+pub mod chart;
 pub mod desk;
 pub mod form;
 pub mod login;

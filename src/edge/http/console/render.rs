@@ -1,7 +1,7 @@
 //! Templates, and the words in them. Everything that is put into a page is
 //! escaped; what a template does not know is an error and never empty.
 
-use super::{ROOT, assets, routes};
+use super::{ROOT, assets, chart, routes};
 use crate::edge::clock;
 use minijinja::value::{Kwargs, Serde};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value, context};
@@ -48,6 +48,9 @@ impl Render {
         templates.add_global("root", ROOT);
         templates.add_global("version", env!("CARGO_PKG_VERSION"));
         templates.add_function("asset", asset);
+        templates.add_function("bars", |counts: Vec<i64>, words: &str| {
+            chart::bars(&counts, words)
+        });
         templates.add_filter("fill", fill);
         templates.add_filter("bdi", bdi);
         templates.add_filter("part", |part: &str| routes::encoded(part));
@@ -151,7 +154,7 @@ fn span(units: Option<&toml::Value>, ms: i64) -> String {
 }
 
 /// Text as it may stand in a page, also inside of an attribute's quotes.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

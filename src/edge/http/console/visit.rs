@@ -90,6 +90,18 @@ impl Visit<'_> {
         Ok(self.desk.reader().read(look)?)
     }
 
+    /// Has the thread that commits for everybody bring what it holds back up to
+    /// date, which is nobody's deed.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn refresh(
+        &self,
+        step: impl FnMut(&Tx<'_>) -> StoreResult<()> + Send + 'static,
+    ) -> Result<(), Trouble> {
+        Ok(self.desk.committer().commit(step)?)
+    }
+
     /// Changes something, and writes down in the same commit who did what to what:
     /// `action` is a key of `words.deeds`, `subject` an id.
     ///

@@ -2,11 +2,14 @@
 
 use crate::edge::http::console::visit::{Shown, Visit};
 use crate::gateway::operator::{self, QueueStatus, Status};
+use crate::gateway::tally;
 use crate::store::rows::QueueKind;
+use crate::store::tally::{Counted, Minute};
 use serde::Serialize;
 
 #[derive(Serialize)]
 struct Facts {
+    charts: Vec<Chart>,
     /// Nothing stands still or was given up.
     is_well: bool,
     halts: Vec<Halt>,
@@ -14,6 +17,24 @@ struct Facts {
     outbox: Vec<(String, i64)>,
     taken: i64,
     warnings: Vec<String>,
+}
+
+/// One thing that is counted.
+#[derive(Serialize)]
+struct Chart {
+    /// A key of `words.overview.charts`.
+    what: &'static str,
+    stretches: Vec<Stretch>,
+}
+
+/// Its counts over a stretch of time.
+#[derive(Serialize)]
+struct Stretch {
+    /// A key of `words.overview.stretches`.
+    over: &'static str,
+    all: i64,
+    most: i64,
+    counts: Vec<i64>,
 }
 
 /// Something that stands still until a person acts.
@@ -44,11 +65,46 @@ struct Queue {
 
 /// Draws it.
 pub fn show(visit: &Visit) -> Shown {
-    let status = visit.read(|tx| operator::status(tx, visit.now))?;
-    visit.page("overview.html", facts(&status, visit))
+    // What was counted a moment ago waits in the memory of the thread that commits.
+    visit.refresh(|tx| {
+        tx.write_tally();
+        Ok(())
+    })?;
+    let now = visit.now;
+    let (status, counted) =
+        visit.read(|tx| Ok((operator::status(tx, now)?, tally::counted(tx, now)?)))?;
+    visit.page(
+        "overview.html",
+        facts(&status, charts(&counted, now), visit),
+    )
 }
 
-fn facts(status: &Status, visit: &Visit) -> Facts {
+fn charts(counted: &[Minute], now: i64) -> Vec<Chart> {
+    let stretches = [
+        ("hour", tally::HOUR),
+        ("day", tally::DAY),
+        ("week", tally::WEEK),
+    ];
+    let drawn = stretches.map(|(over, stretch)| (over, stretch.bars(counted, now)));
+    let of = |what: Counted| {
+        let stretches = drawn.iter().map(|(over, bars)| {
+            let counts: Vec<i64> = bars.iter().map(|bar| bar[what as usize]).collect();
+            Stretch {
+                over,
+                all: counts.iter().sum(),
+                most: counts.iter().copied().max().unwrap_or(0),
+                counts,
+            }
+        });
+        Chart {
+            what: what.as_str(),
+            stretches: stretches.collect(),
+        }
+    };
+    Counted::ALL.map(of).into()
+}
+
+fn facts(status: &Status, charts: Vec<Chart>, visit: &Visit) -> Facts {
     let queues = status.queues.iter();
     let queues: Vec<Queue> = queues
         .filter(|queue| queue.queue.served || queue.open > 0)
@@ -57,6 +113,7 @@ fn facts(status: &Status, visit: &Visit) -> Facts {
     let well = |queue: &Queue| queue.dead == 0 && queue.failures.is_none() && queue.served;
     let held = status.outbox.iter().any(|(state, _)| state == "held");
     Facts {
+        charts,
         is_well: status.halts.is_empty() && !held && queues.iter().all(well),
         halts: status
             .halts
