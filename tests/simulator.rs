@@ -57,6 +57,8 @@ mod app;
 mod book;
 #[path = "simulator/callers.rs"]
 mod callers;
+#[path = "simulator/consumers.rs"]
+mod consumers;
 #[path = "simulator/entries.rs"]
 mod entries;
 #[path = "simulator/files.rs"]
@@ -65,6 +67,8 @@ mod files;
 mod graph;
 #[path = "simulator/halts.rs"]
 mod halts;
+#[path = "simulator/handed.rs"]
+mod handed;
 #[path = "simulator/lanes.rs"]
 mod lanes;
 #[path = "simulator/luck.rs"]

@@ -3,23 +3,27 @@
 //! made; what can only be judged in the end is in [`super::rest`].
 
 use super::callers::Request;
+use super::consumers::Consumers;
 use super::entries::{Arrived, Breadth, Number, Reply, reasons_to_stand};
 use super::graph::Call;
 use super::halts::{Caller, Halts};
+use super::handed::{Entry, Handed, Stored};
 use super::lanes::{Lane, Lanes};
 use super::luck::Plan;
 use super::meta::{self, Event};
 use super::tokens::Tokens;
 use super::windows::{self, Ends, Told, Ways};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use wabridge::config::OnUnknown;
-use wabridge::gateway::{Delivery, Outcome, Posted, Received, Recovered, Sent, Wants};
+use wabridge::gateway::{BOT, Delivery, Outcome, Posted, Received, Recovered, Sent};
 use wabridge::policy::ladder::SendState;
 use wabridge::policy::verdict::{Scope, Verdict};
 use wabridge::store::Tx;
 use wabridge::store::rows::{JobId, JobState, Message, OutboxId, QueueKind};
 use wabridge::wire::notification::{Kind, user_id};
 
+/// A message that came so long after it was written is late.
+const STALE_MS: i64 = 60 * 60_000;
 /// Graph's code for what only a template may say.
 const TOO_LATE: i64 = 131_047;
 
@@ -41,7 +45,8 @@ pub fn read<T>(result: wabridge::store::Result<T>) -> Check<T> {
 pub struct Book {
     pub window_ms: i64,
     pub on_unknown: OnUnknown,
-    wants: Wants,
+    /// Who gets events, as the process knows it.
+    pub consumers: Consumers,
     per_second: u32,
     lanes: Lanes,
     /// Until when a person has what was a lane of its own once.
@@ -60,7 +65,8 @@ pub struct Book {
     /// The events in order of arrival.
     pub arrivals: Vec<usize>,
     by_name: HashMap<String, usize>,
-    pub delivering: HashMap<JobId, usize>,
+    /// By consumer.
+    pub handed: BTreeMap<String, Handed>,
     /// Replies of finished deliveries, in the order of their commits.
     pub replies: Vec<Reply>,
     reply_by_name: HashMap<String, usize>,
@@ -69,11 +75,16 @@ pub struct Book {
 }
 
 impl Book {
-    pub fn new(plan: &Plan, ways: &Ways, window_ms: i64) -> Book {
+    pub fn new(plan: &Plan, ways: &Ways, consumers: &Consumers, window_ms: i64) -> Book {
+        let handed = consumers.names().map(|name| {
+            let debounce = consumers.debounce.filter(|_| name == BOT);
+            (name.to_owned(), Handed::new(name, debounce))
+        });
         Book {
             window_ms,
             on_unknown: plan.on_unknown,
-            wants: plan.wants,
+            handed: handed.collect(),
+            consumers: consumers.clone(),
             per_second: plan.per_second,
             lanes: Lanes::default(),
             taken: BTreeMap::new(),
@@ -87,7 +98,6 @@ impl Book {
             arrived: Vec::new(),
             arrivals: Vec::new(),
             by_name: HashMap::new(),
-            delivering: HashMap::new(),
             replies: Vec::new(),
             reply_by_name: HashMap::new(),
             reply_by_outbox: HashMap::new(),
@@ -114,24 +124,27 @@ impl Book {
             }
             new += 1;
             if event.opens_a_window() {
-                let at = event.element["timestamp"]
-                    .as_str()
-                    .and_then(|at| at.parse().ok());
-                let at: i64 = at.expect("Meta tells the time");
+                let at = event.written_at().expect("Meta tells the time");
                 let by_ad = event.element["referral"].is_object();
-                self.told.wrote(lane, at * 1_000, by_ad);
+                self.told.wrote(lane, at, by_ad);
             }
             self.arrivals.push(index);
             self.by_name.insert(event.name.clone(), index);
+            let consumers = &self.consumers;
+            let wanted = |(name, _): &(&String, &mut Handed)| consumers.wants(name, event.kind);
+            for (_, handed) in self.handed.iter_mut().filter(wanted) {
+                handed.entries.insert(index, Entry::default());
+            }
+            let written_at = event.written_at().filter(|_| event.opens_a_window());
             self.arrived[index] = Some(Arrived {
                 name: event.name.clone(),
-                wanted: self.wants == Wants::All || event.kind == Kind::Message,
-                ended: None,
+                kind: event.kind,
+                said: event.is_said(),
                 number: event.number.clone(),
                 wamid: event.wamid.clone(),
                 lane,
-                attempts: 0,
-                not_before: 0,
+                received_at: self.clock,
+                stale: written_at.is_some_and(|at| self.clock - at > STALE_MS),
             });
             if let Some(of) = &event.status
                 && let Some(&reply) = self.reply_by_outbox.get(&of.outbox)
@@ -179,17 +192,20 @@ impl Book {
             };
             let event = self.arrived(index);
             let jobs = read(tx.deliveries(stored.id))?;
-            let done = jobs.iter().any(|(job, ..)| job.state == JobState::Done);
-            if !done || event.ended.is_some() || self.delivering.values().any(|i| *i == index) {
+            let mut jobs = jobs.iter().filter(|(_, consumer, _)| consumer == BOT);
+            let done = jobs.any(|(job, ..)| job.state == JobState::Done);
+            let bot = &self.handed[BOT];
+            let open = bot.entries.get(&index).is_some_and(|e| e.ended.is_none());
+            if !done || !open || bot.under_way.values().flatten().any(|i| *i == index) {
                 continue;
             }
             let of_customer = stored.kind == Kind::Message;
             ensure(of_customer && self.is_taken(event.lane), || {
                 format!("{} is passed over, and nobody has it in hand", event.name)
             })?;
-            if let Some(event) = &mut self.arrived[index] {
-                event.ended = Some(JobState::Done);
-            }
+            let bot = self.handed.get_mut(BOT).expect("it is always there");
+            let entry = bot.entries.entry(index).or_default();
+            entry.ended = Some(JobState::Done);
         }
         Ok(())
     }
@@ -197,76 +213,45 @@ impl Book {
     /// A delivery was claimed, and the claim is on disk.
     pub fn claimed_delivery(&mut self, tx: &Tx<'_>, delivery: &Delivery, now: i64) -> Check {
         on_disk(tx, delivery.job, delivery.attempt)?;
-        let name = meta::name_of(&delivery.body);
-        let known = self.by_name.get(&name).copied();
-        let index = known.ok_or_else(|| format!("{name} is delivered and was never received"))?;
-        let lane = self.lanes.root(self.arrived(index).lane);
-        ensure(
-            delivery.kind != Kind::Message || !self.is_taken(lane),
-            || format!("{name} goes to the app and a person has it in hand"),
-        )?;
-        for earlier in self.arrivals.iter().take_while(|i| **i != index) {
-            let other = self.arrived(*earlier);
-            let waits = other.wanted && other.ended.is_none();
-            ensure(!waits || self.lanes.root(other.lane) != lane, || {
-                format!("{name} overtakes {} in its lane", other.name)
-            })?;
-        }
-        for other in self.delivering.values() {
-            ensure(self.lanes.root(self.arrived(*other).lane) != lane, || {
-                format!(
-                    "{name} and {} run at once in one lane",
-                    self.arrived(*other).name
-                )
-            })?;
-        }
-        let event = self.arrived[index].as_mut().expect("found by its name");
-        event.attempts += 1;
-        ensure(event.wanted && event.ended.is_none(), || {
-            format!("{name} is delivered again after it ended, or unasked")
-        })?;
-        ensure(delivery.attempt == event.attempts, || {
-            format!(
-                "{name}: attempt {} is called {}",
-                event.attempts, delivery.attempt
-            )
-        })?;
-        ensure(now >= event.not_before, || {
-            format!("{name} is delivered before it is due")
-        })?;
-        self.delivering.insert(delivery.job, index);
-        Ok(())
+        let consumer = delivery.consumer();
+        let stored = Stored {
+            arrived: &self.arrived,
+            arrivals: &self.arrivals,
+            by_name: &self.by_name,
+            lanes: &self.lanes,
+        };
+        let handed = self.handed.get_mut(consumer);
+        let handed = handed.ok_or_else(|| format!("there is no {consumer}"))?;
+        let members = handed.claimed(&stored, delivery, (now, self.clock))?;
+        let event = self.arrived(members[0]);
+        let free = consumer != BOT || delivery.kind != Kind::Message || !self.is_taken(event.lane);
+        ensure(free, || {
+            format!("{} goes to the app and a person has it in hand", event.name)
+        })
     }
 
     /// The end of a delivery was committed, and its replies with it.
     pub fn finished_delivery(
         &mut self,
         tx: &Tx<'_>,
-        job: JobId,
+        delivery: &Delivery,
         outcome: &Outcome,
         now: i64,
     ) -> Check {
-        let index = self.delivering.remove(&job).expect("it was claimed");
-        let event = self.arrived[index].as_mut().expect("it was claimed");
-        let replies = match outcome {
-            Outcome::Retry { wait, .. } => {
-                event.not_before = now + wait.map_or(0, |wait| wait.as_millis() as i64);
-                return Ok(());
-            }
-            Outcome::Dead { .. } => {
-                event.ended = Some(JobState::Dead);
-                return Ok(());
-            }
-            Outcome::Done { replies, .. } => replies,
+        let consumer = delivery.consumer();
+        let handed = self.handed.get_mut(consumer).expect("it was claimed");
+        let members = handed.finished(delivery.job, outcome, now);
+        let Outcome::Done { replies, .. } = outcome else {
+            return Ok(());
         };
-        let lane = event.lane;
-        event.ended = Some(JobState::Done);
-        // A person took the conversation while the app thought.
-        let too_late = self.is_taken(lane);
-        let event = self.arrived(index);
+        // What answers a burst answers its last message.
+        let event = self.arrived(*members.last().expect("there is one"));
+        // A person took the conversation while the app thought; and nobody listens
+        // to what an observer says.
+        let unheard = consumer != BOT || self.is_taken(event.lane);
         let new: Vec<Reply> = replies
             .iter()
-            .filter(|_| !too_late)
+            .filter(|_| !unheard)
             .map(|reply| Reply::new(reply, event))
             .collect();
         for reply in new {
@@ -350,9 +335,7 @@ impl Book {
 
     /// The service's clock was set: waits may end early, and only that.
     pub fn clock_was_set(&mut self, forth: bool) {
-        for event in self.arrived.iter_mut().flatten() {
-            event.not_before = 0;
-        }
+        self.handed.values_mut().for_each(Handed::clock_was_set);
         for reply in &mut self.replies {
             reply.not_before = 0;
             if forth && reply.unknown_since.is_some() {
@@ -364,13 +347,13 @@ impl Book {
         self.halts.clock_was_set();
     }
 
-    /// An operator wants the event of this stored body delivered again.
-    pub fn replayed(&mut self, body: &str) {
+    /// An operator wants the event of this stored body delivered again, to all who
+    /// got it. The events that come with it, itself among them.
+    pub fn replayed(&mut self, body: &str) -> BTreeSet<usize> {
         let index = self.by_name[&meta::name_of(body)];
-        let event = self.arrived[index].as_mut().expect("it is a dead letter");
-        event.ended = None;
-        event.attempts = 0;
-        event.not_before = 0;
+        let handed = self.handed.values_mut();
+        let again = handed.flat_map(|handed| handed.replayed(index));
+        again.chain([index]).collect()
     }
 
     /// A send was claimed, and the claim is on disk.
@@ -531,14 +514,13 @@ impl Book {
 
     /// The process is up again; what was under way is over.
     pub fn recovered(&mut self, recovered: Recovered, now: i64) -> Check {
-        let under_way = (self.delivering.len(), self.sending.len());
+        let handed = self.handed.values();
+        let delivering: usize = handed.map(|handed| handed.under_way.len()).sum();
+        let under_way = (delivering, self.sending.len());
         ensure((recovered.deliveries, recovered.sends) == under_way, || {
             format!("{under_way:?} jobs were under way, {recovered:?} were found")
         })?;
-        for (_, index) in self.delivering.drain() {
-            let event = self.arrived[index].as_mut().expect("it was claimed");
-            event.not_before = 0;
-        }
+        self.handed.values_mut().for_each(Handed::recovered);
         for (_, place) in self.sending.drain() {
             let reply = &mut self.replies[place];
             reply.answers_lost += 1;

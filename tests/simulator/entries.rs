@@ -12,6 +12,7 @@ use wabridge::policy::ladder::SendState;
 use wabridge::policy::verdict::{Scope, Verdict};
 use wabridge::store::Tx;
 use wabridge::store::rows::{JobState, Message, OutboxId};
+use wabridge::wire::notification::Kind;
 
 /// How far ahead of its time a send is claimed at most.
 const LEAD_MS: i64 = 100;
@@ -19,13 +20,16 @@ const LEAD_MS: i64 = 100;
 /// An event that is stored.
 pub struct Arrived {
     pub name: String,
-    pub wanted: bool,
-    pub ended: Option<JobState>,
+    pub kind: Kind,
+    /// A person said it to us.
+    pub said: bool,
     pub number: String,
     pub wamid: String,
     pub lane: Lane,
-    pub attempts: u32,
-    pub not_before: i64,
+    /// By the service's clock.
+    pub received_at: i64,
+    /// It came so late that it is told.
+    pub stale: bool,
 }
 
 /// A message that must go out, or be given up for a known reason.

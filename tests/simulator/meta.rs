@@ -65,6 +65,17 @@ pub struct StatusOf {
 }
 
 impl Event {
+    /// When somebody wrote it, if Meta tells.
+    pub fn written_at(&self) -> Option<i64> {
+        let at: i64 = self.element["timestamp"].as_str()?.parse().ok()?;
+        Some(at * 1_000)
+    }
+
+    /// Whether it is something said to us.
+    pub fn is_said(&self) -> bool {
+        self.kind == Kind::Message && self.element["type"] != "system"
+    }
+
     /// Whether a person may be sent anything for a while after it.
     pub fn opens_a_window(&self) -> bool {
         let of_person = self.element["group_id"].is_null() && self.element["type"] != "system";
@@ -472,7 +483,17 @@ pub fn value_of(body: &str) -> Value {
     body["entry"][0]["changes"][0]["value"].take()
 }
 
-/// The name of the one event in a stored or delivered body.
+/// The names of all events in a delivered body.
+pub fn names_of(body: &str) -> Vec<String> {
+    let value = value_of(body);
+    let name = |message: &Value| format!("message {}", message["id"].as_str().unwrap_or_default());
+    match value["messages"].as_array() {
+        Some(messages) => messages.iter().map(name).collect(),
+        None => vec![name_of(body)],
+    }
+}
+
+/// The name of the one event in a stored body.
 pub fn name_of(body: &str) -> String {
     let value = value_of(body);
     let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();

@@ -9,10 +9,11 @@ use super::turns::Due;
 use super::world::{Act, MINUTE, World};
 use wabridge::config::{Limits, Rates};
 use wabridge::gateway::inbox::{self, Replayed};
-use wabridge::gateway::{Delivery, Gateway, Outcome, Work};
+use wabridge::gateway::{BOT, Delivery, Gateway, Outcome, Work};
 use wabridge::policy::pacing::Rate;
+use wabridge::policy::priority::Priority;
 use wabridge::policy::verdict::Verdict;
-use wabridge::store::rows::{Queue, QueueKind};
+use wabridge::store::rows::{Queue, QueueId, QueueKind};
 use wabridge::store::{StoreError, Tx};
 use wabridge::wire::media::Kinds;
 use wabridge::wire::notification;
@@ -38,6 +39,7 @@ impl World {
     pub fn start(&mut self) -> Check {
         self.life += 1;
         let (limits, tokens) = (self.limits(), self.tokens.clone());
+        let consumers = self.consumers.clone();
         let (wants, now, clock) = (self.plan.wants, self.now, self.clock());
         let started = self.step(|_, tx| {
             let gateway = Gateway::open(tx, limits, wants, &tokens.settings())?;
@@ -49,6 +51,7 @@ impl World {
             self.book.recovered(recovered, now)?;
             self.files.recovered(recovered.fetches)?;
             self.loaded = tokens;
+            self.book.consumers = consumers;
             self.gateway = Some(gateway);
             self.wake_soon(QueueKind::Deliver, now);
             self.wake_soon(QueueKind::Send, now);
@@ -64,7 +67,9 @@ impl World {
         Limits {
             rates: Rates::all(Rate::per_second(self.plan.per_second)),
             on_unknown: self.plan.on_unknown,
-            bot_concurrency: self.plan.room[QueueKind::Deliver as usize],
+            bot_concurrency: self.consumers.concurrency(BOT),
+            observers: self.consumers.limits(),
+            debounce: self.consumers.debounce,
             // Age ends nothing here: what is given up must have another reason.
             delivery_age_max_ms: 10 * DAY,
             send_age_max_ms: 10 * DAY,
@@ -93,7 +98,9 @@ impl World {
         self.note(|| "the settings are read anew".into());
         self.gateway = Some(anew);
         self.loaded = self.tokens.clone();
+        self.book.consumers = self.consumers.clone();
         self.wake_soon(QueueKind::Send, self.now);
+        self.wake_soon(QueueKind::Deliver, self.now);
     }
 
     pub fn die_if(&mut self, dies: bool) {
@@ -116,6 +123,7 @@ impl World {
         self.wakes = [None; 3];
         if !self.resting && self.luck.chance(self.plan.faults.reloads) {
             self.tokens.change(&mut self.luck);
+            self.consumers.change(&mut self.luck);
         }
         let down = match self.luck.chance(0.3) {
             true => self.luck.between(MINUTE, 10 * MINUTE),
@@ -183,6 +191,7 @@ impl World {
                 let line = format!("receive {}", names.join(", "));
                 self.note(|| line);
                 let (book, meta) = (&mut self.book, &self.meta);
+                book.clock = clock;
                 read(
                     self.database
                         .read(|tx| Ok(book.received(tx, &meta.events, &order, received, now))),
@@ -252,8 +261,8 @@ impl World {
             }
             ensure(found.work.len() <= room, || "more work than room".into())?;
             self.each_in_its_turn(&before, &found.work)?;
+            self.book.clock = clock;
             if kind == QueueKind::Deliver {
-                self.book.clock = clock;
                 let book = &mut self.book;
                 read(self.database.read(|tx| Ok(book.passed_over(tx))))??;
             }
@@ -306,7 +315,9 @@ impl World {
         let (now, life) = (self.now, self.life);
         match work {
             Work::Deliver(delivery) => {
-                self.note(|| format!("deliver {delivery:?}"));
+                self.note(|| format!("{} gets {delivery:?}", delivery.consumer()));
+                self.tally.bursts += u64::from(delivery.burst.len() > 1);
+                self.tally.copies += u64::from(delivery.observer.is_some());
                 let book = &mut self.book;
                 read(
                     self.database
@@ -358,10 +369,10 @@ impl World {
             return Ok(());
         }
         if finished.value.is_some() {
-            self.note(|| format!("{delivery:?} ends: {outcome:?}"));
+            self.note(|| format!("{} ends {delivery:?}: {outcome:?}", delivery.consumer()));
             let book = &mut self.book;
             book.clock = clock;
-            let entry = |tx: &Tx<'_>| Ok(book.finished_delivery(tx, delivery.job, &outcome, now));
+            let entry = |tx: &Tx<'_>| Ok(book.finished_delivery(tx, &delivery, &outcome, now));
             read(self.database.read(entry))??;
             self.wake_soon(QueueKind::Deliver, now);
             self.wake_soon(QueueKind::Send, now);
@@ -405,8 +416,10 @@ impl World {
         })?;
         if let Some(event) = replayed.value.flatten() {
             self.note(|| format!("replay event {}", event.id));
-            self.book.replayed(&event.body);
-            self.files.replayed(&event.body);
+            for index in self.book.replayed(&event.body) {
+                let element = self.meta.events[index].element.to_string();
+                self.files.replayed(&element);
+            }
             self.wake_soon(QueueKind::Fetch, now);
             self.wake_soon(QueueKind::Deliver, now);
         }
@@ -440,13 +453,19 @@ impl World {
                 })?;
                 continue;
             }
-            let free = self.room(kind);
+            let mut free = self.room(kind);
+            if kind == QueueKind::Deliver {
+                let most = self.book.consumers.concurrency(name);
+                let held = read(self.database.read(|tx| tx.running(queue.id)))?;
+                free = free.min(most.saturating_sub(held));
+            }
             let alone = queues.iter().filter(|other| other.kind == kind).count() < 2;
             let held = read(self.database.read(|tx| tx.running(queue.id)))?;
             // It may go on when one of those under way ends, which is an alarm
             // of its own: none is free, or it has its share, two for each that
             // it leaves to others.
-            if free == 0 || (!alone && held >= 2 * free) {
+            let shares = kind != QueueKind::Deliver && !alone;
+            if free == 0 || (shares && held >= 2 * free) {
                 continue;
             }
             let due = read(self.database.read(|tx| tx.next_due(queue.id)))?;
@@ -462,6 +481,9 @@ impl World {
                 (_, true) => MINUTE,
                 (..) => OVERSLEPT_MS,
             };
+            if kind == QueueKind::Deliver {
+                self.nobody_waits_for_more_for_ever(queue.id)?;
+            }
             let awake = |due: i64| {
                 let latest = due.max(clock) - self.skew + patience;
                 self.wakes[kind as usize].is_some_and(|wake| wake <= latest)
@@ -473,13 +495,44 @@ impl World {
         Ok(())
     }
 
+    /// A burst has an end: what was not tried yet is due by then.
+    fn nobody_waits_for_more_for_ever(&self, queue: QueueId) -> Check {
+        // By a clock that was set nobody can tell.
+        let Some(debounce) = self.book.consumers.debounce.filter(|_| self.skew == 0) else {
+            return Ok(());
+        };
+        let most = (10 * debounce.silence_ms).min(5 * MINUTE);
+        let late = read(self.database.read(|tx| {
+            let due_by = |time| tx.due_jobs(queue, Priority::Reply, time, 1_000);
+            for job in due_by(i64::MAX)?.iter().filter(|job| job.attempts == 0) {
+                let event = job.event.map_or(Ok(None), |event| tx.event(event))?;
+                let received_at = event.map_or(0, |event| event.received_at);
+                let in_time = due_by(self.now.max(received_at + most))?;
+                if !in_time.iter().any(|other| other.id == job.id) {
+                    return Ok(Some(job.id));
+                }
+            }
+            Ok(None)
+        }))?;
+        ensure(late.is_none(), || {
+            format!("job {late:?} waits for more for too long")
+        })
+    }
+
     fn room(&self, kind: QueueKind) -> usize {
         let busy = match kind {
-            QueueKind::Deliver => self.book.delivering.len(),
+            QueueKind::Deliver => {
+                let handed = self.book.handed.values();
+                handed.map(|handed| handed.under_way.len()).sum()
+            }
             QueueKind::Send => self.book.sending.len(),
             QueueKind::Fetch => self.files.fetching.len(),
         };
-        self.plan.room[kind as usize].saturating_sub(busy)
+        let workers = match kind {
+            QueueKind::Deliver => self.book.consumers.workers(),
+            QueueKind::Send | QueueKind::Fetch => self.plan.room[kind as usize],
+        };
+        workers.saturating_sub(busy)
     }
 }
 

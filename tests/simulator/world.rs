@@ -4,6 +4,7 @@
 use super::app::App;
 use super::book::{Book, Check, ensure, read};
 use super::callers::Request;
+use super::consumers::Consumers;
 use super::files::{self, Files};
 use super::graph::{Call, Graph};
 use super::luck::{Faults, Luck, Plan};
@@ -90,6 +91,10 @@ pub struct Tally {
     pub too_late: u64,
     pub templates: u64,
     pub files: u64,
+    /// Deliveries of several messages.
+    pub bursts: u64,
+    /// Deliveries to observers.
+    pub copies: u64,
     pub acts: u64,
     pub seconds: u64,
 }
@@ -105,6 +110,8 @@ impl Tally {
             too_late: self.too_late + other.too_late,
             templates: self.templates + other.templates,
             files: self.files + other.files,
+            bursts: self.bursts + other.bursts,
+            copies: self.copies + other.copies,
             acts: self.acts + other.acts,
             seconds: self.seconds + other.seconds,
         }
@@ -116,7 +123,8 @@ impl fmt::Display for Tally {
         write!(
             f,
             "{} events, {} replies in {} calls ({} twice, with leave), \
-             {} too late, {} templates instead, {} files first, {} crashes, \
+             {} too late, {} templates instead, {} files first, \
+             {} bursts, {} copies to observers, {} crashes, \
              {} steps in {} simulated hours",
             self.events,
             self.replies,
@@ -125,6 +133,8 @@ impl fmt::Display for Tally {
             self.too_late,
             self.templates,
             self.files,
+            self.bursts,
+            self.copies,
             self.crashes,
             self.acts,
             self.seconds / 3_600
@@ -160,13 +170,16 @@ pub struct World {
     /// How far the service's clock is from the true time, which `now` is.
     pub skew: i64,
     pub clock_set_at: i64,
+    /// Who gets events, by the settings.
+    pub consumers: Consumers,
     /// The tokens in the settings.
     pub tokens: Tokens,
     /// Those the process has read.
     pub loaded: Tokens,
     pub wakes: [Option<i64>; 3],
     pub meta: Meta,
-    app: App,
+    /// By consumer.
+    apps: BTreeMap<String, App>,
     graph: Graph,
     pub files: Files,
     pub book: Book,
@@ -184,6 +197,10 @@ impl World {
         let tokens = Tokens::draw(&mut luck);
         let window_ms = Limits::default().reconcile_window_ms;
         let ways = Ways::draw(seed, &mut plan);
+        let consumers = Consumers::draw(seed, &plan);
+        let apps = consumers
+            .names()
+            .map(|name| (name.to_owned(), App::default()));
         let database = Database::in_memory().expect("memory needs no file");
         let operator = database.beside().expect("as above");
         World {
@@ -204,10 +221,11 @@ impl World {
             loaded: tokens.clone(),
             tokens,
             wakes: [None; 3],
-            app: App::default(),
+            apps: apps.collect(),
             graph: Graph::default(),
             files: Files::default(),
-            book: Book::new(&plan, &ways, window_ms),
+            book: Book::new(&plan, &ways, &consumers, window_ms),
+            consumers,
             turns: BTreeMap::new(),
             posts: 0,
             plan,
@@ -368,7 +386,9 @@ impl World {
 
     fn minute(&mut self) -> Check {
         let (luck, faults, now) = (&mut self.luck, &self.plan.faults, self.now);
-        self.app.minute(luck, faults, now);
+        for app in self.apps.values_mut() {
+            app.minute(luck, faults, now);
+        }
         self.graph.troubles.minute(luck, faults, &self.tokens, now);
         self.files.minute(luck, faults, now);
         if luck.chance(faults.dies_between) {
@@ -376,6 +396,7 @@ impl World {
         }
         if self.luck.chance(self.plan.faults.reloads) {
             self.tokens.change(&mut self.luck);
+            self.consumers.change(&mut self.luck);
             self.reload();
         }
         if self.luck.chance(self.plan.faults.clock_set) {
@@ -430,7 +451,8 @@ impl World {
         self.resting = true;
         self.ways.late = 0.0;
         self.ways.again = 0.0;
-        self.app.mend();
+        self.apps.values_mut().for_each(App::mend);
+        self.consumers.all_served();
         self.graph.troubles.mend();
         self.files.mend();
         self.plan.faults = Faults::default();
@@ -442,9 +464,14 @@ impl World {
     }
 
     fn app_answers(&mut self, delivery: Delivery, life: u32) {
-        let outcome = self
-            .app
-            .answer(&mut self.luck, &self.plan, &self.ways, &delivery, self.now);
+        let app = self.apps.get_mut(delivery.consumer());
+        let outcome = app.expect("each has one").answer(
+            &mut self.luck,
+            &self.plan,
+            &self.ways,
+            &delivery,
+            self.now,
+        );
         let act = Act::AppAnswered {
             delivery,
             outcome,

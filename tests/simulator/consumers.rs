@@ -1,0 +1,117 @@
+//! Who gets events: the bot, which answers, and observers, which get a copy and
+//! come and go with the settings.
+
+use super::luck::{Luck, Plan};
+use wabridge::config::{ObserverLimits, Selection};
+use wabridge::gateway::{BOT, Wants};
+use wabridge::policy::burst::Debounce;
+use wabridge::wire::notification::Kind;
+use wabridge::wire::sample::mix;
+
+const DAY: i64 = 24 * 60 * 60_000;
+
+/// Those the settings name, and what each wants.
+#[derive(Clone)]
+pub struct Consumers {
+    wants: Wants,
+    bot_concurrency: usize,
+    observers: Vec<Observer>,
+    /// `DEBOUNCE`.
+    pub debounce: Option<Debounce>,
+}
+
+#[derive(Clone)]
+struct Observer {
+    limits: ObserverLimits,
+    /// The settings name it just now.
+    served: bool,
+}
+
+impl Consumers {
+    /// By a stream of chance of their own.
+    pub fn draw(seed: u64, plan: &Plan) -> Consumers {
+        let luck = &mut Luck::new(mix(seed ^ 0xC0_FFEE));
+        let observers = match luck.chance(0.4) {
+            true => 1 + luck.below(2),
+            false => 0,
+        };
+        let mut observer = |n: usize| {
+            let selection = match luck.below(3) {
+                0 => vec![Kind::Message],
+                1 => vec![Kind::Status, Kind::Other],
+                _ => Kind::ALL.into(),
+            };
+            Observer {
+                limits: ObserverLimits {
+                    name: ["crm", "archive"][n].into(),
+                    selection: Selection {
+                        kinds: selection,
+                        fields: Vec::new(),
+                    },
+                    concurrency: 1 + luck.below(3),
+                    age_max_ms: 10 * DAY,
+                },
+                served: luck.chance(0.8),
+            }
+        };
+        Consumers {
+            wants: plan.wants,
+            bot_concurrency: plan.room[0],
+            observers: (0..observers).map(&mut observer).collect(),
+            debounce: luck.chance(0.5).then(|| Debounce {
+                silence_ms: *luck.pick(&[1_000, 5_000, 20_000, 60_000]),
+            }),
+        }
+    }
+
+    /// All there are, whether or not they are named.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let observers = self.observers.iter().map(|one| &*one.limits.name);
+        [BOT].into_iter().chain(observers)
+    }
+
+    /// For the queue: those that are named.
+    pub fn limits(&self) -> Vec<ObserverLimits> {
+        let served = self.observers.iter().filter(|one| one.served);
+        served.map(|one| one.limits.clone()).collect()
+    }
+
+    /// Whether an event of this kind that comes now is for one.
+    pub fn wants(&self, name: &str, kind: Kind) -> bool {
+        match self.observer(name) {
+            Some(one) => one.served && one.limits.selection.includes(kind, ""),
+            None => self.wants == Wants::All || kind == Kind::Message,
+        }
+    }
+
+    /// How many deliveries one may have under way; none while it is not named.
+    pub fn concurrency(&self, name: &str) -> usize {
+        match self.observer(name) {
+            Some(one) if one.served => one.limits.concurrency,
+            Some(_) => 0,
+            None => self.bot_concurrency,
+        }
+    }
+
+    /// How many threads there are for all of them.
+    pub fn workers(&self) -> usize {
+        self.names().map(|name| self.concurrency(name)).sum()
+    }
+
+    /// The operator takes one out of the settings, or puts it back.
+    pub fn change(&mut self, luck: &mut Luck) {
+        if !self.observers.is_empty() {
+            let one = luck.below(self.observers.len());
+            self.observers[one].served ^= true;
+        }
+    }
+
+    /// All are in the settings again.
+    pub fn all_served(&mut self) {
+        self.observers.iter_mut().for_each(|one| one.served = true);
+    }
+
+    fn observer(&self, name: &str) -> Option<&Observer> {
+        self.observers.iter().find(|one| &*one.limits.name == name)
+    }
+}
