@@ -149,7 +149,10 @@ impl Gateway {
         tx.start_job(&job)?;
         let facts = match self.answers(&job) {
             true => self.facts(tx, job.lane, &event)?,
-            false => Facts::default(),
+            false => Facts {
+                stale_ms: self.stale_ms(&event),
+                ..Facts::default()
+            },
         };
         let parts = match mates.is_empty() {
             true => Vec::new(),

@@ -75,6 +75,24 @@ fn how_late_a_message_came_is_told_and_does_not_change_while_it_waits_here() {
 }
 
 #[test]
+fn observers_are_told_too() {
+    let mut limits = late(OnStale::Mark).limits;
+    limits.observers = vec![crate::config::ObserverLimits {
+        name: "copy".into(),
+        selection: crate::config::Selection::all(),
+        concurrency: 1,
+        age_max_ms: 600 * MINUTE,
+    }];
+    let mut bench = Bench::with(limits);
+    written(&mut bench, "text", 61);
+    let both = bench.deliveries();
+    assert_eq!(both.len(), 2);
+    for delivery in both {
+        assert_eq!(delivery.facts.stale_ms, Some(61 * MINUTE));
+    }
+}
+
+#[test]
 fn a_message_that_came_too_late_is_skipped_and_only_an_operator_has_it_handed_over() {
     let mut bench = late(OnStale::Skip);
     written(&mut bench, "text", 0);
