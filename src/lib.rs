@@ -116,7 +116,9 @@ pub mod wire;
 
 pub use policy::ladder::SendState;
 pub use policy::window::{Kind as WindowKind, Window};
-pub use service::{Answer, Context, Conversation, Entry, Error, Failure, Handler, Result, Service};
+pub use service::{
+    Answer, Context, Conversation, Entry, Error, Failure, Handler, Result, Service, Wish,
+};
 pub use wire::compose::{self, Message};
 
 /// What Meta tells, typed: one [`Event`](events::Event) for each webhook element.

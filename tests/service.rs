@@ -55,6 +55,10 @@ fn answer(message: &events::Message, context: &Context) -> wabridge::Result<Answ
         ("die", 1) => std::process::exit(9),
         ("dead", _) => return Err(Failure::dead("Ana's order").into()),
         ("pass", _) => Answer::Pass,
+        ("person", _) => Answer::from("one moment").hand_over(),
+        ("stop", _) => Answer::from("no offers").stop_marketing(),
+        ("start", _) => Answer::Pass.start_marketing(),
+        ("offers?", _) => context.is_marketing_stopped().to_string().into(),
         ("who", _) => who(context)?.into(),
         ("history", _) => {
             let entries = context.history(100)?;
@@ -217,6 +221,25 @@ fn a_dead_letter_tells_the_operator_why() {
         .json(&["inbox", "list", "--state", "dead", "--json"]);
     let error = rows[0]["error"].as_str().unwrap();
     assert_eq!(error, "the handler failed: Ana's order");
+}
+
+#[test]
+fn a_handler_can_want_a_person_and_keep_a_word_about_marketing() {
+    let mut desk = Desk::new(&[]);
+    for text in ["offers?", "stop", "offers?", "start", "offers?"] {
+        desk.writes(text);
+    }
+    assert_eq!(desk.texts(4), ["false", "no offers", "true", "false"]);
+    desk.writes("person");
+    assert_eq!(desk.texts(5)[4], "one moment");
+    desk.writes("unheard");
+    let skipped = || {
+        let rows = desk.setup.json(&["inbox", "list", "--json"]);
+        let mut errors = rows.iter().filter_map(|row| row["error"].as_str());
+        errors.any(|error| error.contains("taken over (bot)"))
+    };
+    wait_until("it to be passed over", skipped);
+    assert!(desk.did("unheard").is_empty());
 }
 
 #[test]

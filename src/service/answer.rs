@@ -1,4 +1,5 @@
-//! What a handler returns: replies, nothing, "not mine", or why it failed.
+//! What a handler returns: replies, what is to be remembered, nothing, "not mine",
+//! or why it failed.
 
 use crate::wire::compose::Message;
 use std::error::Error;
@@ -19,6 +20,7 @@ pub type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>
 /// | a [`Message`], a `&str` or a `String` | done, with this reply |
 /// | a `Vec`, an array or a tuple of messages | done, with these replies, in this order |
 /// | `None` | done, nothing to say; `Some` is what is in it |
+/// | [`Answer::hand_over`] and the like of one of these | the same, and a person goes on |
 /// | [`Answer::Pass`] | not for this handler: the next is asked |
 /// | `Err` of any error | not now: the same event again later |
 /// | `Err` of a [`Failure`] | as that says |
@@ -40,14 +42,86 @@ pub type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
-    /// The event is done. These messages go out in this order; none: there is
-    /// nothing to say. Each goes to whoever the event is from unless it says
-    /// [`to`](Message::to) whom. At most 100.
-    Reply(Vec<Message>),
+    /// The event is done.
+    Reply {
+        /// They go out in this order; none: there is nothing to say. Each goes to
+        /// whoever the event is from unless it says [`to`](Message::to) whom. At most
+        /// 100.
+        messages: Vec<Message>,
+        /// What is remembered of the conversation from now on, in the commit that
+        /// marks the event as done.
+        wishes: Vec<Wish>,
+    },
     /// Not for this handler: the next is asked.
     Pass,
     /// It did not work.
     Fail(Failure),
+}
+
+/// Something that an answer brings about besides messages, in the conversation that
+/// the event is from. As with messages, it happens once, however often the handler
+/// runs. Of events about no person nothing comes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Wish {
+    /// See [`Answer::hand_over`].
+    HandOver,
+    /// See [`Answer::stop_marketing`].
+    StopMarketing,
+    /// See [`Answer::start_marketing`].
+    StartMarketing,
+}
+
+impl Answer {
+    /// The same, and a person is to go on: no handler is asked about this
+    /// conversation's messages and calls for `HANDOVER_FOR`, or until it is given back
+    /// (`wabridge give`). What is answered together with this still goes out.
+    ///
+    /// ```
+    /// use wabridge::{Answer, events};
+    ///
+    /// fn answer(message: &events::Message) -> Answer {
+    ///     match message.text() {
+    ///         Some("person") => Answer::from("One moment, somebody will write to you").hand_over(),
+    ///         _ => Answer::Pass,
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// Whoever passes an event on and wants this has answered it: nobody else is
+    /// asked. Of a failure nothing is remembered.
+    pub fn hand_over(self) -> Answer {
+        self.wishing(Wish::HandOver)
+    }
+
+    /// The same, and the person wants no marketing from this number any more:
+    /// marketing templates to them are refused from now on (131050), all else goes out
+    /// as before.
+    pub fn stop_marketing(self) -> Answer {
+        self.wishing(Wish::StopMarketing)
+    }
+
+    /// The same, and the person wants marketing again.
+    pub fn start_marketing(self) -> Answer {
+        self.wishing(Wish::StartMarketing)
+    }
+
+    fn wishing(self, wish: Wish) -> Answer {
+        let (messages, mut wishes) = match self {
+            Answer::Reply { messages, wishes } => (messages, wishes),
+            Answer::Pass => (Vec::new(), Vec::new()),
+            Answer::Fail(failure) => return Answer::Fail(failure),
+        };
+        wishes.push(wish);
+        Answer::Reply { messages, wishes }
+    }
+
+    fn replying(messages: Vec<Message>) -> Answer {
+        Answer::Reply {
+            messages,
+            wishes: Vec::new(),
+        }
+    }
 }
 
 /// That a handler failed, and whether the event comes again.
@@ -127,13 +201,13 @@ impl Error for Failure {}
 
 impl From<()> for Answer {
     fn from((): ()) -> Answer {
-        Answer::Reply(Vec::new())
+        Answer::replying(Vec::new())
     }
 }
 
 impl<K> From<Message<K>> for Answer {
     fn from(message: Message<K>) -> Answer {
-        Answer::Reply(vec![message.any()])
+        Answer::replying(vec![message.any()])
     }
 }
 
@@ -151,27 +225,27 @@ impl From<String> for Answer {
 
 impl<K> From<Vec<Message<K>>> for Answer {
     fn from(messages: Vec<Message<K>>) -> Answer {
-        Answer::Reply(messages.into_iter().map(Message::any).collect())
+        Answer::replying(messages.into_iter().map(Message::any).collect())
     }
 }
 
 impl<K, const N: usize> From<[Message<K>; N]> for Answer {
     fn from(messages: [Message<K>; N]) -> Answer {
-        Answer::Reply(messages.into_iter().map(Message::any).collect())
+        Answer::replying(messages.into_iter().map(Message::any).collect())
     }
 }
 
 /// Of different kinds, such as a read mark and a text.
 impl<A, B> From<(Message<A>, Message<B>)> for Answer {
     fn from((a, b): (Message<A>, Message<B>)) -> Answer {
-        Answer::Reply(vec![a.any(), b.any()])
+        Answer::replying(vec![a.any(), b.any()])
     }
 }
 
 /// Of different kinds.
 impl<A, B, C> From<(Message<A>, Message<B>, Message<C>)> for Answer {
     fn from((a, b, c): (Message<A>, Message<B>, Message<C>)) -> Answer {
-        Answer::Reply(vec![a.any(), b.any(), c.any()])
+        Answer::replying(vec![a.any(), b.any(), c.any()])
     }
 }
 

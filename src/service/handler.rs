@@ -1,9 +1,9 @@
 //! The trait of a program's own logic, closures as such, and how the queue asks
 //! them.
 
-use super::answer::{Again, Answer, Failure};
+use super::answer::{Again, Answer, Failure, Wish};
 use super::context::Context;
-use crate::handler::{self as chain, Delivery, Handled, Outcome, Reason, Wants};
+use crate::handler::{self as chain, Delivery, Effect, Handled, Outcome, Reason, Wants};
 use crate::store::Reader;
 use crate::wire::event::{Event, EventKind};
 use crate::wire::message::Message;
@@ -156,11 +156,20 @@ impl chain::Handler for Own {
     fn handle(&self, delivery: &Delivery) -> Handled {
         match self.answer(&Context::of_delivery(delivery, self.past.clone())) {
             Answer::Pass => Handled::No,
-            Answer::Reply(messages) => Handled::Yes(Outcome::done(
-                messages.iter().map(|message| message.to_json()).collect(),
-            )),
+            Answer::Reply { messages, wishes } => Handled::Yes(Outcome::Done {
+                replies: messages.iter().map(|message| message.to_json()).collect(),
+                effects: wishes.into_iter().map(effect).collect(),
+            }),
             Answer::Fail(failure) => Handled::Yes(failed(failure)),
         }
+    }
+}
+
+fn effect(wish: Wish) -> Effect {
+    match wish {
+        Wish::HandOver => Effect::HandOver,
+        Wish::StopMarketing => Effect::StopMarketing,
+        Wish::StartMarketing => Effect::StartMarketing,
     }
 }
 

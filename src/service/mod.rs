@@ -11,7 +11,7 @@ pub mod context;
 pub mod handler;
 pub mod past;
 
-pub use answer::{Answer, Failure, Result};
+pub use answer::{Answer, Failure, Result, Wish};
 pub use context::Context;
 pub use handler::Handler;
 pub use past::{Conversation, Entry};

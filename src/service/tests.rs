@@ -1,7 +1,7 @@
 use super::answer::Again;
 use super::*;
 use crate::Result as Fallible;
-use crate::gateway::{Delivery, Facts, Part};
+use crate::gateway::{Delivery, Effect, Facts, Part};
 use crate::handler::{Handled, Handler as _, Outcome, Wants};
 use crate::wire::compose;
 use crate::wire::notification::Kind;
@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Whatever turns into an answer turns into this one.
 #[track_caller]
 fn check(answer: impl Into<Answer>, expected: &[&str]) {
-    let Answer::Reply(messages) = answer.into() else {
+    let Answer::Reply { messages, .. } = answer.into() else {
         panic!("no reply");
     };
     let types: Vec<_> = messages.iter().map(shown).collect();
@@ -178,6 +178,29 @@ fn handlers_are_asked_in_order_until_one_answers() {
     assert_eq!(only.own.wants(), Wants::Messages);
     check_asked(&only, "status-read", "passed");
     assert_eq!(only.own.crates(), ["wabridge"]);
+}
+
+#[test]
+fn an_answer_can_want_a_person_and_keep_a_word_about_marketing() {
+    let wishes = |answer: Answer| match answer {
+        Answer::Reply { messages, wishes } => (messages.len(), wishes),
+        other => panic!("{other:?}"),
+    };
+    let both = Answer::from("a").hand_over().stop_marketing();
+    assert_eq!(wishes(both), (1, vec![Wish::HandOver, Wish::StopMarketing]));
+    assert_eq!(
+        wishes(Answer::Pass.start_marketing()),
+        (0, vec![Wish::StartMarketing])
+    );
+    let failed = Answer::from(Failure::dead("no")).hand_over();
+    check_failure(failed, "no", Again::Never);
+    let asked = service().on_message(|_, _| Answer::from("a").hand_over().stop_marketing());
+    let Handled::Yes(Outcome::Done { replies, effects }) = asked.own.handle(&delivery("text"))
+    else {
+        panic!("no answer");
+    };
+    assert_eq!(replies.len(), 1);
+    assert_eq!(effects, [Effect::HandOver, Effect::StopMarketing]);
 }
 
 #[test]
