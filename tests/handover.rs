@@ -20,6 +20,11 @@ hand_over = true
 reply = "One moment."
 
 [[rule]]
+text = "stop"
+marketing = "stop"
+reply = "No more offers."
+
+[[rule]]
 reply = "You said {{ text }}"
 "#;
 
@@ -139,6 +144,23 @@ fn the_operator_takes_a_conversation_and_gives_it_back() {
     ] {
         assert_eq!(stage.run(misused).0, Some(2), "{misused:?}");
     }
+}
+
+#[test]
+fn who_wants_no_marketing_is_heard_whoever_reads_it() {
+    let stage = Stage::new();
+    stage.says(1, ANA, "one");
+    stage.check_sent(&["You said one"]);
+    let is_stopped = || {
+        let shown = &stage.place.setup.json(&["marketing", ANA, "--json"])[0];
+        shown["stopped_at"].is_string()
+    };
+    assert!(!is_stopped());
+    assert_eq!(stage.run(&["take", ANA]).0, Some(0));
+    stage.says(2, ANA, "stop");
+    stage.says(3, BEN, "stop");
+    stage.check_sent(&["You said one", "No more offers."]);
+    assert!(is_stopped());
 }
 
 #[test]

@@ -5,8 +5,8 @@
 use super::graph::Graph;
 use crate::config::Config;
 use crate::gateway::{Gateway, Wants};
-use crate::handler::Handler;
 use crate::handler::forward::ForwardHandler;
+use crate::handler::{Ears, Handler};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -47,6 +47,11 @@ impl InForce {
     pub fn wants(handlers: &[Box<dyn Handler>]) -> Wants {
         let wants = handlers.iter().map(|handler| handler.wants());
         wants.max().unwrap_or(Wants::Nothing)
+    }
+
+    /// Who of them listens where nobody is asked: the first, as he is asked first.
+    pub fn ears(handlers: &[Box<dyn Handler>]) -> Option<Ears> {
+        handlers.iter().find_map(|handler| handler.ears())
     }
 }
 

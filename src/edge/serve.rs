@@ -177,9 +177,10 @@ impl Running {
             None => None,
         };
         let now = clock::now_ms();
-        let wants = InForce::wants(&handlers);
+        let (wants, ears) = (InForce::wants(&handlers), InForce::ears(&handlers));
         let (gateway, recovered) = database.commit(|tx| {
             let gateway = Gateway::open(tx, config.limits.clone(), wants, &config.tokens)?;
+            let gateway = gateway.with_ears(ears.clone());
             let recovered = gateway.recover(tx, now)?;
             Ok((Arc::new(gateway), recovered))
         })?;
@@ -365,10 +366,11 @@ impl Running {
                 "msg=\"none of API_KEY, CONSOLE_PASSWORD_HASH and METRICS_KEY was set at the start: what they open is served from the next restart on\""
             );
         }
-        let wants = InForce::wants(&handlers);
+        let (wants, ears) = (InForce::wants(&handlers), InForce::ears(&handlers));
         let (limits, tokens) = (config.limits.clone(), config.tokens.clone());
         let gateway = self.committer.commit(move |tx| {
             let gateway = Gateway::open(tx, limits.clone(), wants, &tokens)?;
+            let gateway = gateway.with_ears(ears.clone());
             gateway.note_consumers(tx)?;
             Ok(gateway)
         })?;

@@ -143,6 +143,9 @@ impl Gateway {
             return give_up(tx, now, &job, &consumer.too_old());
         }
         if let Some(why) = self.not_for_the_bot(tx, now, &job, event.kind)? {
+            for event in [&event].into_iter().chain(&mates) {
+                self.overhear(tx, now, job.lane, event)?;
+            }
             tx.end_job(&job, JobState::Done, Some(&why), now)?;
             return Ok(Started::NotNow);
         }

@@ -10,6 +10,8 @@ use crate::store::rows::*;
 use crate::store::{Result, Tx};
 use crate::wire::notification::{self, Incoming, Kind};
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
 /// What is known about a delivery's conversation when its attempt begins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +47,34 @@ pub enum Effect {
     /// A person is to go on: the bot is silent in the conversation for
     /// `HANDOVER_FOR`. What is answered together with this still goes out.
     HandOver,
+}
+
+/// Who listens in a conversation that a person has taken over: nobody answers there,
+/// but a word about marketing holds whoever reads it. Asked within a commit, so it
+/// only judges.
+#[derive(Clone)]
+pub struct Ears(Arc<Hears>);
+
+type Hears = dyn Fn(&str, &Facts, i64) -> Vec<Effect> + Send + Sync;
+
+impl Ears {
+    /// Who tells from an envelope, the facts and the time what is to be remembered.
+    pub fn new(hears: impl Fn(&str, &Facts, i64) -> Vec<Effect> + Send + Sync + 'static) -> Ears {
+        Ears(Arc::new(hears))
+    }
+}
+
+impl fmt::Debug for Ears {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("Ears")
+    }
+}
+
+impl Effect {
+    /// Whether it is what a person said about marketing.
+    pub fn is_word(&self) -> bool {
+        matches!(self, Effect::StopMarketing | Effect::StartMarketing)
+    }
 }
 
 impl Facts {
@@ -94,6 +124,22 @@ impl Gateway {
         ))
     }
 
+    /// A message goes to nobody who answers. What it says of marketing is kept.
+    pub(super) fn overhear(
+        &self,
+        tx: &Tx<'_>,
+        now: i64,
+        lane: ConversationId,
+        event: &Event,
+    ) -> Result<()> {
+        let Some(Ears(hears)) = self.ears.as_ref().filter(|_| event.kind == Kind::Message) else {
+            return Ok(());
+        };
+        let mut effects = hears(&event.body, &self.facts(tx, lane, event)?, now);
+        effects.retain(Effect::is_word);
+        self.remember(tx, now, lane, &effects)
+    }
+
     /// Writes what a handler wants remembered.
     pub(super) fn remember(
         &self,
@@ -102,9 +148,17 @@ impl Gateway {
         lane: ConversationId,
         effects: &[Effect],
     ) -> Result<()> {
+        let of_person = |effect: &Effect| !matches!(effect, Effect::Rest { .. });
+        // Events of an account have a lane too, and nobody in it.
+        let number = match effects.iter().any(of_person) {
+            true => tx.conversation_names(lane)?,
+            false => None,
+        };
+        let nobody = number.is_some_and(|(number, ..)| number.is_empty());
         for effect in effects {
             match effect {
                 Effect::Rest { rule, until } => tx.rest(lane, rule, *until, now)?,
+                _ if nobody => {}
                 Effect::StopMarketing => tx.set_marketing_stopped(lane, Some(now))?,
                 Effect::StartMarketing => tx.set_marketing_stopped(lane, None)?,
                 Effect::HandOver => self.hand_over(tx, now, lane)?,

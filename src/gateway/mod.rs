@@ -60,7 +60,7 @@ pub mod window;
 pub use claim::{Claimed, Rest, Sending, Work};
 pub use consumers::BOT;
 pub use delivery::{Delivery, Part};
-pub use facts::{Effect, Facts};
+pub use facts::{Ears, Effect, Facts};
 pub use fetch::Fetching;
 pub use finish::{Outcome, Reason, Sent};
 pub use post::{Post, Posted};
@@ -105,6 +105,7 @@ pub struct Gateway {
     wants: Wants,
     bot: QueueId,
     observers: Vec<Observer>,
+    ears: Option<Ears>,
     /// What our marks begin with, in this database and no other.
     mark_prefix: String,
     common_token: Option<String>,
@@ -121,6 +122,7 @@ impl Gateway {
             wants,
             bot: tx.queue(QueueKind::Deliver, BOT)?,
             observers: Observer::all(tx, &limits)?,
+            ears: None,
             mark_prefix: format!("wabridge:{}:", tx.instance()?),
             common_token: tokens.common.as_ref().map(fingerprint),
             tokens: by_number
@@ -128,6 +130,11 @@ impl Gateway {
                 .collect(),
             limits,
         })
+    }
+
+    /// The same, with somebody who listens where a person has taken over.
+    pub fn with_ears(self, ears: Option<Ears>) -> Gateway {
+        Gateway { ears, ..self }
     }
 
     /// After a start: attempts that were under way when the last process ended

@@ -10,7 +10,7 @@ pub mod command;
 pub mod forward;
 pub mod rules;
 
-pub use crate::gateway::{Delivery, Effect, Facts, Outcome, Reason, Wants};
+pub use crate::gateway::{Delivery, Ears, Effect, Facts, Outcome, Reason, Wants};
 
 /// Something that deals with events.
 ///
@@ -23,6 +23,11 @@ pub trait Handler: Send + Sync {
 
     /// Deals with one event, or leaves it to the next handler.
     fn handle(&self, delivery: &Delivery) -> Handled;
+
+    /// Who listens where nobody is asked, because a person has taken over.
+    fn ears(&self) -> Option<Ears> {
+        None
+    }
 
     /// The service ends, and has waited for as long as it may: what is under way
     /// is to end now. It will be handed over again.

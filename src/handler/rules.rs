@@ -26,6 +26,9 @@
 //! leaves behind, such as a rule that rests, holds for the next. Those that no rule takes go on to the
 //! next handler together; after a rule that hands over, nobody is asked any more.
 //!
+//! **Where a person has taken over** nobody is answered, but what a rule with `marketing` hears is
+//! kept.
+//!
 //! All mistakes in the file are found when it is loaded (`file`), with line, rule and mend.
 
 mod condition;
@@ -42,7 +45,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Delivery, Effect, Facts, Handled, Handler, Outcome, Wants};
+use super::{Delivery, Ears, Effect, Facts, Handled, Handler, Outcome, Wants};
 use crate::wire::event::Event;
 use crate::wire::message::{Content, Interactive};
 use crate::wire::notification::Kind;
@@ -311,6 +314,16 @@ impl Handler for Rules {
         Wants::Messages
     }
 
+    fn ears(&self) -> Option<Ears> {
+        let rules = self.clone();
+        let is_needed = self.0.rules.iter().any(|rule| rule.marketing.is_some());
+        is_needed.then(|| {
+            Ears::new(move |envelope, facts, now| {
+                rules.overhear(&Event::read(envelope), facts, now)
+            })
+        })
+    }
+
     fn handle(&self, delivery: &Delivery) -> Handled {
         if delivery.kind != Kind::Message || delivery.field != "messages" {
             return Handled::No;
@@ -333,6 +346,14 @@ impl Handler for Rules {
 }
 
 impl Rules {
+    /// What a message says of marketing to whoever may not answer it.
+    fn overhear(&self, event: &Event, facts: &Facts, now: i64) -> Vec<Effect> {
+        let answer = self.answer(event, facts, now);
+        let mut effects = answer.map_or_else(Vec::new, |answer| answer.effects);
+        effects.retain(Effect::is_word);
+        effects
+    }
+
     fn handle_burst(&self, delivery: &Delivery) -> Handled {
         let mut facts = delivery.facts.clone();
         let (mut replies, mut effects, mut left) = (Vec::new(), Vec::new(), Vec::new());
@@ -340,6 +361,11 @@ impl Rules {
             facts.first_contact = part.first_contact;
             facts.stale_ms = part.stale_ms;
             let event = Event::read(&part.body);
+            // A person goes on from there.
+            if effects.contains(&Effect::HandOver) {
+                effects.extend(self.overhear(&event, &facts, delivery.started_at));
+                continue;
+            }
             let Some(answer) = self.answer(&event, &facts, delivery.started_at) else {
                 left.push(place);
                 continue;
@@ -350,10 +376,6 @@ impl Rules {
             }
             facts.remember(&answer.effects);
             effects.extend(answer.effects);
-            // A person goes on from here.
-            if effects.contains(&Effect::HandOver) {
-                break;
-            }
         }
         if left.len() == delivery.burst.len() {
             return Handled::No;

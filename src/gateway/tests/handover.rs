@@ -49,6 +49,49 @@ impl Bench {
 }
 
 #[test]
+fn where_a_person_has_taken_over_a_word_about_marketing_is_kept_and_nothing_else() {
+    let mut bench = Bench::new();
+    let ears = Ears::new(|envelope, facts, now| {
+        assert!(envelope.contains("wamid.") && !facts.marketing_stopped);
+        let until = now + HOUR;
+        let rule = "rule".into();
+        vec![
+            Effect::Rest { rule, until },
+            Effect::HandOver,
+            Effect::StopMarketing,
+        ]
+    });
+    bench.gateway = bench.gateway.clone().with_ears(Some(ears));
+    bench.write(ANN, None);
+    let first = bench.deliveries().remove(0);
+    assert!(!first.facts.marketing_stopped, "the bot is asked itself");
+    bench.delivered(&first, &done());
+    bench.takes_over(ANN);
+    bench.now += HOUR / 2;
+    bench.write(ANN, None);
+    assert!(bench.deliveries().is_empty());
+    assert!(bench.inbox(2).1.starts_with("skipped: "));
+    bench.now += HOUR / 2;
+    bench.gateway = bench.gateway.clone().with_ears(None);
+    bench.write(ANN, None);
+    let after = bench.deliveries().remove(0);
+    assert!(after.facts.marketing_stopped);
+    assert!(after.facts.resting.is_empty());
+}
+
+#[test]
+fn what_is_wanted_of_a_person_does_nothing_to_an_account() {
+    let mut bench = Bench::new();
+    bench.gateway.wants = Wants::All;
+    let news = sample::notification("template-status", &Sample::default()).unwrap();
+    bench.receive(&news);
+    let delivery = bench.deliveries().remove(0);
+    bench.answered(&delivery, vec![Effect::HandOver, Effect::StopMarketing]);
+    let (held, count) = bench.database.read(|tx| handover::held(tx, 0)).unwrap();
+    assert_eq!((held.len(), count), (0, 0));
+}
+
+#[test]
 fn the_bot_gets_nothing_of_a_conversation_that_is_taken_and_others_go_on() {
     let mut bench = Bench::new();
     bench.write(ANN, None);

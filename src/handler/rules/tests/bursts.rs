@@ -153,6 +153,24 @@ fn after_a_hand_over_nobody_else_is_asked() {
         Some("a"),
     );
     assert_eq!(effects, [Effect::HandOver]);
+    // But for what holds whoever reads it.
+    let effects = check(&["a person", "stop"], &["One moment"], None);
+    assert_eq!(effects, [Effect::HandOver, Effect::StopMarketing]);
+}
+
+#[test]
+fn rules_listen_for_words_about_marketing_and_for_no_other() {
+    let hears = |rules: &Rules, text| {
+        let body = &burst(&[text]).body;
+        assert!(rules.ears().is_some());
+        rules.overhear(&Event::read(body), &Facts::default(), 0)
+    };
+    let all = rules(RULES);
+    assert_eq!(hears(&all, "stop"), [Effect::StopMarketing]);
+    for other in ["menu", "a person", "a"] {
+        assert_eq!(hears(&all, other), [], "{other}");
+    }
+    assert!(rules("[[rule]]\nreply = 'a'").ears().is_none());
 }
 
 #[test]
