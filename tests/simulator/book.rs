@@ -135,7 +135,7 @@ impl Book {
             for (_, handed) in self.handed.iter_mut().filter(wanted) {
                 handed.entries.insert(index, Entry::default());
             }
-            let written_at = event.written_at().filter(|_| event.opens_a_window());
+            let written_at = event.written_at().filter(|_| event.is_said());
             self.arrived[index] = Some(Arrived {
                 name: event.name.clone(),
                 kind: event.kind,
