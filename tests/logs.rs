@@ -20,7 +20,7 @@ const BSUID: &str = "US.13491208655302741918";
 const SHOP: &str = "15550109933";
 
 /// Secrets, by the settings they are for.
-const SECRETS: [(&str, &str); 5] = [
+const SECRETS: [(&str, &str); 7] = [
     ("VERIFY_TOKEN", "zqverify-1,zqverify-2"),
     ("APP_SECRET", "zqapp-1,zqapp-2"),
     ("WHATSAPP_TOKEN", "zqtoken-1"),
@@ -28,6 +28,8 @@ const SECRETS: [(&str, &str); 5] = [
         "FORWARD_SECRET",
         "whsec_enFmb3J3YXJkLXpxZm9yd2FyZC16cWZvcndhcmQ=",
     ),
+    ("API_KEY", "zqapi-1,zqapi-2"),
+    ("METRICS_KEY", "zqmetrics-1"),
     ("SESSION_SECRET", "zqsession-zqsession-zqsession-zqsession"),
 ];
 
@@ -96,11 +98,13 @@ fn run(level: &str, further: &[(&str, &str)]) -> (String, BTreeSet<String>) {
         ("FORWARD_URL", forward.as_str()),
         ("GRAPH_API_URL", url.as_str()),
         ("RECONCILE_WINDOW", "1s"),
+        ("OPERATOR_LISTEN", "127.0.0.1:0"),
     ];
     settings.extend(SECRETS);
     settings.extend(further);
     let mut place = Place::new(&settings);
     standin.set_callback(&place.service.url());
+    ask_the_operators_listener(&mut place.service);
 
     let sign = |body: &str| HubKeys::new(["zqapp-2"]).sign(body.as_bytes()).unwrap();
     let post = |id: &str, signature: &str, body: &str| {
@@ -188,6 +192,40 @@ fn run(level: &str, further: &[(&str, &str)]) -> (String, BTreeSet<String>) {
     (log, forbidden)
 }
 
+/// What has to do with people and keys there, well and not.
+fn ask_the_operators_listener(service: &mut Wabridge) {
+    let line = service.wait_for_log("serving the API");
+    let address = line.split("listen").nth(1).unwrap();
+    let address: String = address
+        .chars()
+        .filter(|c| ".:".contains(*c) || c.is_ascii_digit())
+        .collect();
+    let address = address.trim_matches(':').parse().unwrap();
+    let number = "106540300000001";
+    let message = json!({"messaging_product": "whatsapp", "to": OTHER, "type": "text",
+        "text": {"body": "zqtext by the API"}});
+    let body = message.to_string();
+    let posted = format!("/v26.0/{number}/messages");
+    let window = format!("/v26.0/{number}/windows/{OTHER}");
+    for (method, path, key, body) in [
+        ("POST", posted.as_str(), "zqapi-2", body.as_str()),
+        ("POST", &posted, "zqapi-2", "{\"to\":\"zqnobody\"}"),
+        ("POST", &posted, "zqguess", &body),
+        ("GET", &window, "zqapi-1", ""),
+        ("GET", "/v26.0/wamid.zqid", "zqapi-1", ""),
+        ("GET", "/metrics", "zqmetrics-1", ""),
+        ("GET", "/metrics", "zqguess", ""),
+        ("GET", "/zqpath", "zqapi-1", ""),
+    ] {
+        let bearer = format!("Bearer {key}");
+        let headers = [
+            ("Authorization", bearer.as_str()),
+            ("Prefer", "respond-async"),
+        ];
+        request(address, method, path, &headers, body.as_bytes()).unwrap();
+    }
+}
+
 fn stopped(service: &mut Wabridge) -> String {
     service.signal("TERM");
     assert_eq!(service.wait().code(), Some(0));
@@ -236,6 +274,8 @@ fn at_debug_neither() {
         "msg=\"notification stored\"",
         "msg=\"event delivered\"",
         "msg=\"message accepted\"",
+        "msg=\"API request\" request=a1 method=POST route=messages",
+        "msg=\"message stored\" request=a1 outbox=1",
     ] {
         assert!(log.contains(told), "{told}: {log}");
     }
