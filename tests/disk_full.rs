@@ -54,8 +54,15 @@ fn a_full_disk_is_answered_503_and_everything_goes_on_when_there_is_room() {
         .set("FORWARD_CONCURRENCY", &HELD.to_string())
         .set("FORWARD_TIMEOUT", "60s")
         .set("RATE_PER_NUMBER", "1000")
+        .set("METRICS_KEY", "key")
+        .set("OPERATOR_LISTEN", "127.0.0.1:0")
         .set("LOG_LEVEL", "debug");
     let mut service = setup.serve();
+    let line = service.wait_for_log("msg=\"serving figures\"");
+    let operator = line.split("listen=").nth(1).unwrap();
+    let operator = operator.split(' ').next().unwrap().parse().unwrap();
+    let bearer = [("Authorization", "Bearer key")];
+    let page = |path| request(operator, "GET", path, &bearer, b"").unwrap();
     standin.set_callback(&service.url());
 
     let mut posts = Posts::default();
@@ -81,6 +88,28 @@ fn a_full_disk_is_answered_503_and_everything_goes_on_when_there_is_room() {
     }
     let health = service.request("GET", "/healthz", &[], b"");
     assert_eq!(health.status, 200);
+    let ready = page("/readyz");
+    assert_eq!(ready.status, 503);
+    assert!(
+        ready.body.contains("disk: failed: 0 MB are left at"),
+        "{}",
+        ready.body
+    );
+    assert!(
+        ready.body.contains("workers: ok\nlistener: ok\n"),
+        "{}",
+        ready.body
+    );
+    let figures = page("/metrics").body;
+    let free = figures
+        .lines()
+        .find_map(|line| line.strip_prefix("wabridge_disk_free_bytes "));
+    let free: u64 = free.unwrap().parse().unwrap();
+    assert!(free < 1 << 20, "{free}");
+    assert!(
+        !figures.contains("wabridge_failed_commits_total 0\n"),
+        "{figures}"
+    );
     let rows = setup.json(&["inbox", "list", "--json"]);
     assert!(!rows.is_empty());
 

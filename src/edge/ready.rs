@@ -75,7 +75,7 @@ impl Ready {
         let report = Report(vec![
             ("store", self.store()),
             ("disk", self.disk()),
-            ("workers", self.workers()),
+            ("workers", alive(&self.pools)),
             ("listener", self.listener()),
         ]);
         *last = Some((report.clone(), clock::monotonic_us() + GOOD_FOR_US));
@@ -108,20 +108,20 @@ impl Ready {
         Ok(())
     }
 
-    fn workers(&self) -> Result<(), String> {
-        let lost = self.pools.iter().find(|pool| pool.ended() > 0);
-        lost.map_or(Ok(()), |pool| {
-            let (ended, name) = (pool.ended(), pool.name());
-            Err(format!(
-                "{ended} threads of `{name}` have ended: restart the service"
-            ))
-        })
-    }
-
     fn listener(&self) -> Result<(), String> {
         let probed = self.listener.probe();
         probed.map_err(|error| format!("the webhook does not answer: {error}"))
     }
+}
+
+fn alive(pools: &[Pulse]) -> Result<(), String> {
+    let lost = pools.iter().find(|pool| pool.ended() > 0);
+    lost.map_or(Ok(()), |pool| {
+        let (ended, name) = (pool.ended(), pool.name());
+        Err(format!(
+            "{ended} threads of `{name}` have ended: restart the service"
+        ))
+    })
 }
 
 fn enough(free_bytes: u64) -> Result<(), String> {
@@ -150,6 +150,36 @@ impl Step for Try {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::edge::dispatch::{Job, Pool};
+    use crate::gateway::{Claimed, Work};
+
+    struct Nothing;
+
+    impl Job for Nothing {
+        fn claim(&self, _room: usize) -> StoreResult<Claimed> {
+            Ok(Claimed::default())
+        }
+
+        fn work(&self, _work: Work) -> Box<dyn FnMut() -> StoreResult<()> + '_> {
+            Box::new(|| Ok(()))
+        }
+    }
+
+    #[test]
+    fn threads_that_have_ended_are_told() {
+        let pool = Pool::start("deliver", 2, Arc::new(Nothing)).unwrap();
+        let pulses = [pool.pulse()];
+        assert_eq!(alive(&pulses), Ok(()));
+        pool.stop();
+        while !pool.is_done() {
+            std::thread::yield_now();
+        }
+        let found = alive(&pulses).unwrap_err();
+        assert!(
+            found.starts_with("3 threads of `deliver` have ended"),
+            "{found}"
+        );
+    }
 
     #[test]
     fn a_report_names_what_fails() {
