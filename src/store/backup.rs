@@ -128,6 +128,32 @@ mod tests {
     }
 
     #[test]
+    fn a_copy_can_shrink_though_the_file_was_made_before_files_could() {
+        let folder = folder("old");
+        let path = folder.join("a.db");
+        let old = rusqlite::Connection::open(&path).unwrap();
+        // A first page without the means to shrink.
+        old.execute_batch(
+            "PRAGMA auto_vacuum = NONE; CREATE TABLE of_before(a); DROP TABLE of_before",
+        )
+        .unwrap();
+        drop(old);
+        let can_shrink = |path: &Path| {
+            let file = rusqlite::Connection::open(path).unwrap();
+            let mode = file.pragma_query_value(None, "auto_vacuum", |row| row.get::<_, i64>(0));
+            mode.unwrap() == 2
+        };
+        let database = Database::open(&path, Access::Serve).unwrap();
+        assert!(!can_shrink(&path));
+        let copy = folder.join("copy.db");
+        database.copy_to(&copy).unwrap();
+        assert!(can_shrink(&copy));
+        Database::open(&folder.join("new.db"), Access::Serve).unwrap();
+        assert!(can_shrink(&folder.join("new.db")));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
     fn without_a_place_to_write_there_is_no_copy_and_it_is_said() {
         let folder = folder("none");
         let database = Database::open(&folder.join("a.db"), Access::Serve).unwrap();

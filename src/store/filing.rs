@@ -46,6 +46,8 @@ const FILED_FOR_ONE: usize = 2;
 pub(super) trait Row: Copy + Ord {
     /// The log's name in `filed`.
     const LOG: &'static str;
+    /// The name in `filed` of its ids that were given.
+    const IDS: &'static str;
     /// The log's newest row.
     const NEWEST: &'static str;
     /// Files what is behind a row of the log.
@@ -63,6 +65,7 @@ pub(super) type Seen = ([u8; 16], EventId);
 
 impl Row for Seen {
     const LOG: &'static str = "event";
+    const IDS: &'static str = "event ids";
     const NEWEST: &'static str = "SELECT max(id) FROM event";
     const FILE_REST: &'static str = "INSERT OR IGNORE INTO seen(digest, event)
         SELECT digest, id FROM event WHERE id > ?1 ORDER BY digest";
@@ -82,6 +85,7 @@ pub(super) type Place = (QueueId, ConversationId, JobId);
 
 impl Row for Place {
     const LOG: &'static str = "job";
+    const IDS: &'static str = "job ids";
     const NEWEST: &'static str = "SELECT max(id) FROM job";
     const FILE_REST: &'static str = "INSERT OR IGNORE INTO lane(queue, lane, job)
         SELECT queue, lane, id FROM job WHERE id > ?1 AND state < 2 ORDER BY queue, lane, id";
@@ -140,13 +144,14 @@ impl<R: Row> Recent<R> {
         let sql = "SELECT upto FROM filed WHERE log = ?1";
         let mut statement = connection.prepare_cached(sql)?;
         let filed: i64 = statement.query_row([R::LOG], |row| row.get(0))?;
+        let given: i64 = statement.query_row([R::IDS], |row| row.get(0))?;
         let mut statement = connection.prepare_cached(R::NEWEST)?;
         let newest: Option<i64> = statement.query_row([], |row| row.get(0))?;
-        // Below `filed` when the newest rows were deleted.
-        self.newest = newest.unwrap_or(0).max(filed);
+        // Below these when the newest rows were deleted.
+        self.newest = newest.unwrap_or(0).max(filed).max(given);
         if self.newest > filed {
             execute(connection, R::FILE_REST, params![filed])?;
-            self.set_filed(connection, self.newest)?;
+            self.set_upto(connection, R::LOG, self.newest)?;
         }
         (self.filed, self.held) = (self.newest, true);
         Ok(())
@@ -209,7 +214,7 @@ impl<R: Row> Recent<R> {
         let Some(&row) = self.rows.range((after, Bound::Unbounded)).next() else {
             self.filed = pass.upto;
             self.pass = None;
-            return self.set_filed(connection, self.filed);
+            return self.set_upto(connection, R::LOG, self.filed);
         };
         pass.after = Some(row);
         // One that came since the pass began is for the next.
@@ -220,9 +225,16 @@ impl<R: Row> Recent<R> {
         Ok(())
     }
 
-    fn set_filed(&self, connection: &Connection, upto: i64) -> Result<()> {
-        let sql = "UPDATE filed SET upto = ?2 WHERE log = ?1";
-        execute(connection, sql, params![R::LOG, upto])
+    /// Rows of the log are about to be deleted: their ids are not given again,
+    /// not even by a process that does not find them any more.
+    pub(super) fn keep_ids(&self, connection: &Connection) -> Result<()> {
+        debug_assert!(self.held);
+        self.set_upto(connection, R::IDS, self.newest)
+    }
+
+    fn set_upto(&self, connection: &Connection, name: &str, upto: i64) -> Result<()> {
+        let sql = "UPDATE filed SET upto = ?2 WHERE log = ?1 AND upto < ?2";
+        execute(connection, sql, params![name, upto])
     }
 }
 

@@ -279,6 +279,30 @@ pub struct ThreadEnds {
     pub next_joined: Option<ConversationId>,
 }
 
+/// What is written at its end: rows that go out of it by their age.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Log {
+    /// What came in.
+    Events,
+    /// What goes out.
+    Messages,
+}
+
+/// An event or a message, as far as its age goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Aged {
+    /// Its row.
+    pub id: i64,
+    /// When it was stored, in Unix milliseconds.
+    pub stored_at: i64,
+    /// When it changed last, in Unix milliseconds.
+    pub changed_at: i64,
+    /// The one before it in its conversation, if that is still stored.
+    pub previous: Option<i64>,
+    /// Something about it is still to be done.
+    pub is_open: bool,
+}
+
 /// A message to be put in the outbox.
 #[derive(Clone, Debug)]
 pub struct NewMessage {

@@ -178,6 +178,12 @@ CREATE INDEX job_dead ON job(id) WHERE state = 3;
 /// * `trail`: what operators did on the console. `ended_session`: sessions that
 ///   were logged out, until they would have ended by themselves.
 /// * `tally`: store::tally.
+/// * `filed` of `event ids` and the like: ids up to which were given, when the rows
+///   that had them may be gone: none is given twice.
+/// * `newest`: which event was the newest at a time, by which it is known how old
+///   the digests of deleted events are.
+/// * `unwilling`: digests of (number, user) of people who were forgotten and wanted
+///   no marketing.
 const VERSION_2: &str = "
 ALTER TABLE queue ADD COLUMN waba TEXT;
 ALTER TABLE queue ADD COLUMN throttled_until INTEGER NOT NULL DEFAULT 0;
@@ -280,6 +286,12 @@ CREATE TABLE filed(
 ) WITHOUT ROWID;
 INSERT INTO filed SELECT 'event', coalesce(max(id), 0) FROM event;
 INSERT INTO filed SELECT 'job', coalesce(max(id), 0) FROM job;
+INSERT INTO filed VALUES('event ids', 0), ('job ids', 0), ('media ids', 0), ('conversation ids', 0);
+CREATE TABLE newest(
+  at INTEGER PRIMARY KEY,
+  event INTEGER NOT NULL
+);
+CREATE TABLE unwilling(digest BLOB PRIMARY KEY) WITHOUT ROWID;
 
 ALTER TABLE conversation ADD COLUMN first_message INTEGER;
 ALTER TABLE conversation ADD COLUMN marketing_stopped_at INTEGER;
@@ -388,6 +400,9 @@ CREATE TABLE tally(
 
 /// How long a writer waits for another process that holds the file.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
+
+/// How long everybody waits, while the log is emptied, for somebody who reads.
+const LOG_WAIT: Duration = Duration::from_millis(50);
 
 /// The page cache: enough for the hot pages of the indexes, small enough that
 /// the process stays within a few megabytes.
@@ -523,6 +538,12 @@ impl Database {
         lock: Option<File>,
     ) -> Result<Database> {
         connection.busy_timeout(BUSY_WAIT)?;
+        // Before there is a first page: free pages can go back to the disk. Files
+        // of before keep theirs for what comes; a copy of one (store::backup)
+        // is as if it were new.
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        // What is deleted is overwritten with zeros.
+        connection.pragma_update(None, "secure_delete", "ON")?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         // FULL: with NORMAL a commit can be lost at a power failure after the
         // 200 has gone out.
@@ -608,6 +629,26 @@ impl Database {
     pub(super) fn copy_into(&self, to: &[&dyn rusqlite::ToSql]) -> Result<()> {
         self.connection.execute("VACUUM INTO ?1", to)?;
         Ok(())
+    }
+
+    /// Writes the log back into the file and empties it: what was deleted is in
+    /// neither then. Whether that went through: somebody who reads, or writes back
+    /// at this moment, is in its way.
+    pub fn empty_log(&self) -> Result<bool> {
+        let checkpoint = |how| -> Result<i64> {
+            let sql = format!("PRAGMA wal_checkpoint({how})");
+            Ok(self.connection.query_row(&sql, [], |row| row.get(0))?)
+        };
+        // What takes long waits for nobody and keeps nobody waiting.
+        checkpoint("PASSIVE")?;
+        self.connection.busy_timeout(LOG_WAIT)?;
+        let busy = checkpoint("TRUNCATE");
+        self.connection.busy_timeout(BUSY_WAIT)?;
+        match busy {
+            Ok(busy) => Ok(busy == 0),
+            Err(StoreError::Busy) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// How many rows a table has.

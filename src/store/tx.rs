@@ -50,6 +50,7 @@ mod media;
 mod names;
 mod outbox;
 mod queues;
+mod removal;
 mod threads;
 mod trail;
 

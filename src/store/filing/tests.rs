@@ -16,7 +16,10 @@ const STEPS: u64 = 500;
 /// What must be in the store.
 #[derive(Clone, Default)]
 struct Model {
+    /// Also those that were taken out: they are known again.
     events: BTreeMap<u64, EventId>,
+    /// The newest that was ever stored.
+    newest: (EventId, JobId),
     /// Each job's lane and whether it is open.
     jobs: BTreeMap<JobId, (ConversationId, bool)>,
 }
@@ -51,18 +54,26 @@ fn event(body: &str) -> Incoming<'_> {
 /// One of the things that happen, done to the store and to the model.
 fn act(tx: &Tx<'_>, model: &mut Model, luck: &mut impl FnMut() -> u64) -> Result<()> {
     let lane = (luck() % LANES) as ConversationId;
-    match luck() % 10 {
+    match luck() % 11 {
         0..=3 => {
             let key = luck() % KEYS;
             let body = body(key);
             let stored = tx.insert_event(&event(&body), lane, 0)?;
             match model.events.get(&key) {
                 Some(known) => assert_eq!(stored, None, "{key} is event {known}"),
-                None => drop(model.events.insert(key, stored.expect("it is new"))),
+                None => {
+                    let id = stored.expect("it is new");
+                    assert!(id > model.newest.0, "{id} was another event's");
+                    model.newest.0 = id;
+                    model.events.insert(key, id);
+                }
             }
         }
         4 | 5 => {
-            let id = tx.push_job(QUEUE, lane, None, None, Priority::Reply, 0)?;
+            let event = model.events.values().max().copied();
+            let id = tx.push_job(QUEUE, lane, event, None, Priority::Reply, 0)?;
+            assert!(id > model.newest.1, "{id} was another job's");
+            model.newest.1 = id;
             model.jobs.insert(id, (lane, true));
         }
         6 | 7 => {
@@ -78,6 +89,20 @@ fn act(tx: &Tx<'_>, model: &mut Model, luck: &mut impl FnMut() -> u64) -> Result
                 tx.reopen_job(&Job { lane, ..job }, 0)?;
                 model.jobs.insert(id, (lane, true));
             }
+        }
+        9 => {
+            let events: Vec<EventId> = model.events.values().copied().collect();
+            // Of the newest ones the ids are in danger.
+            let id = match luck() % 2 {
+                0 => events.iter().max().copied(),
+                _ => events.get(luck() as usize % events.len().max(1)).copied(),
+            };
+            for job in tx.jobs_of_event(id.unwrap_or(0))? {
+                if model.jobs.remove(&job.id).is_some_and(|(_, open)| open) {
+                    tx.end_job(&job, JobState::Done, None, 0)?;
+                }
+            }
+            tx.remove_event(id.unwrap_or(0))?;
         }
         _ => {
             let into = (luck() % LANES) as ConversationId;

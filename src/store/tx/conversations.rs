@@ -33,7 +33,9 @@ impl Tx<'_> {
     /// A new conversation, known by `user`.
     pub fn insert_conversation(&self, number: &str, user: &str) -> Result<ConversationId> {
         self.execute(
-            "INSERT INTO conversation(number, user) VALUES(?1, ?2)",
+            "INSERT INTO conversation(id, number, user)
+             VALUES((SELECT max(upto, coalesce((SELECT max(id) FROM conversation), 0)) + 1
+                     FROM filed WHERE log = 'conversation ids'), ?1, ?2)",
             params![number, user],
         )?;
         let id = self.connection.last_insert_rowid();

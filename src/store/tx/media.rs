@@ -20,8 +20,11 @@ impl Tx<'_> {
         now: i64,
     ) -> Result<MediaId> {
         self.execute(
-            "INSERT INTO media(event, media_id, number, kind, mime_type, filename, sha256, created_at)
-             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO media(id, event, media_id, number, kind, mime_type, filename, sha256,
+                               created_at)
+             VALUES((SELECT max(upto, coalesce((SELECT max(id) FROM media), 0)) + 1
+                     FROM filed WHERE log = 'media ids'),
+                    ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             params![
                 event,
                 file.id,

@@ -52,6 +52,16 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Deeds that concerned somebody with this id do not tell whom.
+    pub fn forget_subject(&self, id: &str) -> Result<()> {
+        self.execute(
+            "UPDATE trail SET subject = 'forgotten'
+             WHERE subject = ?1 OR subject LIKE '%/' || ?1",
+            params![id],
+        )?;
+        Ok(())
+    }
+
     /// Whether a session was ended.
     pub fn is_session_ended(&self, id: &[u8]) -> Result<bool> {
         let sql = "SELECT 1 FROM ended_session WHERE id = ?1";
