@@ -219,7 +219,9 @@ impl Gateway {
                 Ok(out) => {
                     let conversation = match out.recipient.is_empty() {
                         true => job.lane,
-                        false => self.conversation_with(tx, &reply_to.number, &out.recipient)?,
+                        false => {
+                            self.conversation_with(tx, now, &reply_to.number, &out.recipient)?
+                        }
                     };
                     let message = NewMessage {
                         number: reply_to.number.clone(),

@@ -7,6 +7,7 @@
 //! user name is no id: it can pass to somebody else, and nothing is sent to one.
 
 use super::Gateway;
+use super::forget::wish_digest;
 use crate::store::rows::*;
 use crate::store::{Result, Tx};
 use crate::wire::notification::{Party, is_bsuid, user_id};
@@ -54,7 +55,7 @@ impl Gateway {
             }
         }
         let Some(&conversation) = known.iter().min() else {
-            let conversation = tx.insert_conversation(number, &ids[0])?;
+            let conversation = begin(tx, now, number, ids)?;
             for id in &ids[1..] {
                 tx.insert_alias(number, id, conversation)?;
             }
@@ -78,12 +79,13 @@ impl Gateway {
     pub(super) fn conversation_with(
         &self,
         tx: &Tx<'_>,
+        now: i64,
         number: &str,
         recipient: &str,
     ) -> Result<ConversationId> {
         match known(tx, number, recipient)? {
             Some(conversation) => Ok(conversation),
-            None => tx.insert_conversation(number, &user_id(recipient)),
+            None => begin(tx, now, number, &[user_id(recipient)]),
         }
     }
 
@@ -122,6 +124,18 @@ impl Gateway {
         }
         Ok(())
     }
+}
+
+/// A new conversation, known by the first of these ids. Of somebody who was
+/// forgotten we may still know that they wanted no marketing.
+fn begin(tx: &Tx<'_>, now: i64, number: &str, ids: &[String]) -> Result<ConversationId> {
+    let conversation = tx.insert_conversation(number, &ids[0])?;
+    for id in ids {
+        if tx.is_unwilling(&wish_digest(number, id))? {
+            tx.set_marketing_stopped(conversation, Some(now))?;
+        }
+    }
+    Ok(conversation)
 }
 
 /// The conversation of whoever is known by this id, however it is written.

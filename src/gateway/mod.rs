@@ -12,6 +12,7 @@
 //! * [`facts`]: what handlers are told, and what they want remembered
 //! * [`fetch`]: customers' files
 //! * [`uploads`]: files that Meta has from us
+//! * [`forget`]: a person is forgotten
 //! * `identity`: which ids are one person's
 //! * [`handover`]: conversations in a person's hands
 //! * [`halts`]: what stands still until a person acts
@@ -23,6 +24,7 @@
 //! * [`names`]: what people are called
 //! * [`operator`]: how the whole is doing
 //! * [`inbox`], [`outbox`]: looking and steering
+//! * [`prune`]: what has become old goes
 //! * [`replay`]: replaying many at a time
 //! * [`tally`]: what came and went, in figures
 //! * [`thread`]: what was said in a conversation
@@ -39,6 +41,7 @@ pub mod delivery;
 pub mod facts;
 pub mod fetch;
 pub mod finish;
+pub mod forget;
 pub mod halts;
 pub mod handover;
 mod identity;
@@ -49,6 +52,7 @@ pub mod names;
 pub mod operator;
 pub mod outbox;
 pub mod post;
+pub mod prune;
 pub mod receive;
 pub mod replay;
 pub mod tally;

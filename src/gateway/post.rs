@@ -50,7 +50,7 @@ impl Gateway {
                 false => Posted::Conflict,
             });
         }
-        let message = self.read_post(tx, post)?;
+        let message = self.read_post(tx, now, post)?;
         let outbox = self.queue_message(tx, now, &message, None)?;
         if let Some(key) = &key {
             tx.insert_idempotent(key, &request, outbox, now, now - REMEMBERED_MS)?;
@@ -58,7 +58,7 @@ impl Gateway {
         Ok(Posted::New(outbox))
     }
 
-    fn read_post(&self, tx: &Tx<'_>, post: &Post) -> Result<NewMessage> {
+    fn read_post(&self, tx: &Tx<'_>, now: i64, post: &Post) -> Result<NewMessage> {
         let parts = raw::members(&post.body).unwrap_or_default();
         let text = |key| raw::get_text(&parts, key).map(std::borrow::Cow::into_owned);
         let marked = text("message_id").filter(|_| text("status").is_some_and(|s| s == "read"));
@@ -72,13 +72,13 @@ impl Gateway {
                 let key = key_digest(&format!("message messages {wamid}"));
                 let conversation = match tx.event_by_digest(&key)? {
                     Some(event) => resolve(tx, event.conversation)?,
-                    None => self.conversation_with(tx, &post.number, wamid)?,
+                    None => self.conversation_with(tx, now, &post.number, wamid)?,
                 };
                 (type_.to_owned(), String::new(), conversation)
             }
             None => {
                 let recipient = outgoing::recipient(&parts).unwrap_or_default();
-                let conversation = self.conversation_with(tx, &post.number, &recipient)?;
+                let conversation = self.conversation_with(tx, now, &post.number, &recipient)?;
                 (
                     text("type").unwrap_or_else(|| "text".into()),
                     recipient,

@@ -21,6 +21,7 @@
 //! * [`search`]: what is typed to find a person
 //! * [`attempts`]: how often one may be tried
 //! * [`session`]: who is logged in, and until when
+//! * [`upkeep`]: what goes by its age, and how fast
 //! * [`window`]: whether anything but a template may be sent
 
 pub mod attempts;
@@ -41,6 +42,7 @@ pub mod session;
 pub mod share;
 pub mod stale;
 pub mod throttle;
+pub mod upkeep;
 pub mod upload;
 pub mod verdict;
 pub mod window;

@@ -5,6 +5,7 @@
 //! * [`notification`]: one POST becomes the events to be stored
 //! * [`event`], [`message`], [`status`]: the typed view of a stored event
 //! * [`media`]: files in messages: ids, digests, addresses, types, names
+//! * [`mention`]: whether a text names a person
 //! * [`outgoing`]: a Cloud API message object on its way out
 //! * [`substitute`]: the template that goes out in a message's place
 //! * [`compose`]: messages to send, put together in Rust
@@ -21,6 +22,7 @@ pub mod compose;
 pub mod event;
 pub mod join;
 pub mod media;
+pub mod mention;
 pub mod message;
 pub mod notification;
 pub mod outgoing;

@@ -14,7 +14,7 @@ fn bench(kinds: &str) -> Bench {
 
 impl Bench {
     /// Somebody sends a file; `n` is its media id, too.
-    fn send_file(&mut self, kind: &str, n: u64, from: &str) -> Received {
+    pub(super) fn send_file(&mut self, kind: &str, n: u64, from: &str) -> Received {
         let body = format!(
             r#"{{"object":"whatsapp_business_account","entry":[{{"id":"1","changes":[{{"field":"messages",
             "value":{{"metadata":{{"phone_number_id":"{NUMBER}"}},"messages":[{{"id":"wamid.f{n}",
@@ -31,7 +31,7 @@ impl Bench {
     }
 }
 
-fn stored() -> Fetch {
+pub(super) fn stored() -> Fetch {
     Fetch::Fetched(Stored {
         file: "abc.jpg".into(),
         bytes: 3,

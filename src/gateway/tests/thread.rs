@@ -16,7 +16,7 @@ impl Bench {
 
     /// The whole conversation of an event in pages of `size`: `e` and the id of
     /// an event, `m` and that of a message.
-    fn thread_of(&self, event: EventId, size: usize) -> String {
+    pub(super) fn thread_of(&self, event: EventId, size: usize) -> String {
         let mut said = Vec::new();
         let mut cursor: Option<Cursor> = None;
         loop {
