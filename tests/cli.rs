@@ -9,7 +9,7 @@ use std::process::{Output, Stdio};
 use support::*;
 use wabridge::wire::sample::{self, KINDS};
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 15] = [
     "send",
     "serve",
     "demo",
@@ -22,6 +22,8 @@ const COMMANDS: [&str; 13] = [
     "status",
     "marketing",
     "backup",
+    "prune",
+    "forget",
     "hash-password",
 ];
 

@@ -4,12 +4,14 @@ mod backup;
 mod check;
 mod demo;
 mod findings;
+mod forget;
 mod handover;
 mod hash_password;
 mod inbox;
 mod marketing;
 mod outbox;
 mod output;
+mod prune;
 mod register;
 mod rules;
 mod send;
@@ -118,6 +120,18 @@ const COMMANDS: &[Command] = &[
         summary: "a copy of the database, while the service runs",
         help: || backup::HELP.into(),
         run: backup::run,
+    },
+    Command {
+        name: "prune",
+        summary: "take out what is old and done with: by hand, now",
+        help: || prune::HELP.into(),
+        run: prune::run,
+    },
+    Command {
+        name: "forget",
+        summary: "take everything about a person out",
+        help: || forget::HELP.into(),
+        run: forget::run,
     },
     Command {
         name: "marketing",

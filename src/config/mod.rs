@@ -22,6 +22,7 @@ pub use sources::Sources;
 use crate::policy::burst::{self, Debounce};
 use crate::policy::pacing::Rate;
 use crate::policy::stale::{OnStale, Stale};
+use crate::policy::upkeep;
 use crate::wire::media::Kinds;
 use crate::wire::signature::{HubKeys, StandardKey};
 use crate::wire::substitute::Substitute;
@@ -33,6 +34,11 @@ use std::time::Duration;
 
 /// The highest throughput that Meta grants a number (Meta: throughput page).
 const RATE_MAX: u64 = 1_000;
+
+const DAY_MS: i64 = 24 * 3_600_000;
+
+/// A hundred years are for ever, which is 0.
+const RETENTION_DAYS_MAX: i64 = 36_500;
 
 /// A value that must not be shown: `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
@@ -222,6 +228,8 @@ pub struct Config {
     pub limits: Limits,
     /// How many calls to Graph may run at once.
     pub send_concurrency: usize,
+    /// What is done with and older than this goes; `None`: all is kept.
+    pub retention_ms: Option<i64>,
     /// Which lines are logged.
     pub log_levels: Levels,
     /// How they are written.
@@ -409,6 +417,7 @@ pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
             probe_timeout_ms: slowest.as_millis() as i64 + 30_000,
         },
         send_concurrency: reader.number("SEND_CONCURRENCY", 1, 1_024) as usize,
+        retention_ms: reader.retention_ms(),
         log_levels: reader.levels(),
         log_format: reader.log_format(),
         observers,
@@ -759,6 +768,21 @@ impl Reader<'_> {
             ));
         }
         Some(Debounce { silence_ms })
+    }
+
+    fn retention_ms(&mut self) -> Option<i64> {
+        let (name, least) = ("RETENTION_DAYS", upkeep::AGE_MIN_MS / DAY_MS);
+        let text = self.value(name);
+        match text.parse::<i64>() {
+            Ok(0) => None,
+            Ok(days) if (least..=RETENTION_DAYS_MAX).contains(&days) => Some(days * DAY_MS),
+            _ => {
+                self.problem(format!(
+                    "{name}={text} is not a number of days from {least} to {RETENTION_DAYS_MAX}: write 90, or 0 to keep everything"
+                ));
+                None
+            }
+        }
     }
 
     fn service_templates(&mut self) -> Vec<String> {

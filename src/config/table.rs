@@ -415,6 +415,14 @@ pub const SETTINGS: &[Setting] = &[
     ),
     under(
         SERVICE,
+        setting(
+            "RETENTION_DAYS",
+            "90",
+            "Events and messages that are done with go after so many days, at least 2, with their files; what is still to be delivered or sent stays. 0 keeps everything.",
+        ),
+    ),
+    under(
+        SERVICE,
         fixed(setting(
             "ALLOW_PUBLIC_LISTEN",
             "false",

@@ -19,6 +19,7 @@ use crate::store::{Committer, Result as StoreResult};
 use crate::wire::media::{Described, Digest, hosts, types};
 use crate::wire::retry_after;
 use folder::{Folder, Unwritten};
+use std::borrow::Cow;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -86,8 +87,9 @@ impl Job for Fetches {
         let (job, attempt) = (fetching.job, fetching.attempt);
         Box::new(move || {
             let (gateway, outcome) = (Arc::clone(&self.live.now().gateway), outcome.clone());
-            let luck = clock::luck();
+            let (folder, luck) = (Arc::clone(&self.folder), clock::luck());
             self.committer.commit(move |tx| {
+                let outcome = still_there(&folder, &outcome);
                 gateway.finish_fetch(tx, clock::now_ms(), job, attempt, &outcome, luck)
             })
         })
@@ -169,6 +171,19 @@ impl Fetches {
                 "msg=\"file not fetched\" media={media} attempt={attempt} reason=\"{reason}\"{held_back}"
             );
         }
+    }
+}
+
+/// Another with the same content may have been removed since the file came
+/// (edge::upkeep): asked within the commit, the answer holds.
+fn still_there<'o>(folder: &Folder, outcome: &'o Fetch) -> Cow<'o, Fetch> {
+    match outcome {
+        Fetch::Fetched(stored) if !folder.has(&stored.file) => Cow::Owned(Fetch::Later {
+            reason: "the file was removed with another of the same content".into(),
+            wait: None,
+            down: false,
+        }),
+        _ => Cow::Borrowed(outcome),
     }
 }
 

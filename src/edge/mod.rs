@@ -32,5 +32,6 @@ pub mod ready;
 pub mod serve;
 pub mod standin;
 pub mod systemd;
+pub mod upkeep;
 pub mod upload;
 pub mod waiting;

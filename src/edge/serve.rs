@@ -18,6 +18,7 @@ use super::media::folder::Folder;
 use super::media::{self, Fetches};
 use super::metrics::{Commits, Metrics};
 use super::ready::Ready;
+use super::upkeep::rounds::Rounds;
 use super::waiting::WaitingRoom;
 use super::{clock, systemd};
 use crate::config::{self, Config, Listen};
@@ -146,6 +147,7 @@ pub struct Running {
     relay: Option<Arc<Relay>>,
     console: Option<Arc<Console>>,
     pools: Vec<Pool>,
+    rounds: Rounds,
     stopping: Arc<AtomicBool>,
     watchdog: JoinHandle<()>,
     address: Listen,
@@ -304,6 +306,7 @@ impl Running {
             None => None,
         };
 
+        let rounds = Rounds::start(live.clone(), committer.clone()).map_err(StartError::Threads)?;
         let stopping = Arc::new(AtomicBool::new(false));
         let watchdog = {
             let listeners = std::iter::once(&http)
@@ -329,6 +332,7 @@ impl Running {
             relay,
             console,
             pools: [deliver, send].into_iter().chain(fetch).collect(),
+            rounds,
             stopping,
             watchdog,
             address,
@@ -416,7 +420,7 @@ impl Running {
 
     /// Stops in order: no new requests, then no new jobs; what is under way
     /// ends or is left to be taken up at the next start; then the store closes.
-    pub fn stop(self) {
+    pub fn stop(mut self) {
         let deadline = Instant::now() + DRAIN;
         self.stopping.store(true, Ordering::SeqCst);
         self.watchdog.thread().unpark();
@@ -431,6 +435,7 @@ impl Running {
             relay.wait(deadline.saturating_duration_since(Instant::now()));
         }
         self.pools.iter().for_each(Pool::stop);
+        self.rounds.stop();
         self.wait_for_jobs(deadline);
         if !self.pools.iter().all(Pool::is_done) {
             self.end_handlers();

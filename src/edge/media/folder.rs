@@ -7,7 +7,7 @@ use ring::digest;
 use std::fmt;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Where files are while they are written.
@@ -61,14 +61,59 @@ pub fn read(folder: &Path, name: &str) -> Option<File> {
 /// # Errors
 /// When it is there still, or may be after a power failure.
 pub fn remove(folder: &Path, name: &str) -> io::Result<()> {
+    match unlink(folder, name)? {
+        true => sync(folder),
+        false => Ok(()),
+    }
+}
+
+/// The same, on disk only after [`sync`]. Whether it was there.
+///
+/// # Errors
+/// When it is there still.
+pub fn unlink(folder: &Path, name: &str) -> io::Result<bool> {
     if !is_ours(name) {
         return Err(io::ErrorKind::InvalidInput.into());
     }
     match fs::remove_file(folder.join(name)) {
-        Ok(()) => File::open(folder)?.sync_all(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// What was removed is gone after a power failure too.
+///
+/// # Errors
+/// When that is not certain.
+pub fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// The files of a folder that were written before a time, in Unix milliseconds.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn older_than(folder: &Path, before: i64) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
+        let about = entry.metadata()?;
+        if is_stored(&name) && about.is_file() && about.mtime() * 1_000 < before {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+/// Whether a name begins as those of stored files do (wire::media::types): with a
+/// digest. Somebody else's file in our folder is left alone.
+fn is_stored(name: &str) -> bool {
+    let digest = name.split('.').next().unwrap_or_default();
+    digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 /// Whether it may be the name of a file here.
@@ -101,6 +146,11 @@ impl Folder {
         Ok(Folder {
             path: path.to_owned(),
         })
+    }
+
+    /// Whether a file is there.
+    pub fn has(&self, name: &str) -> bool {
+        self.path.join(name).exists()
     }
 
     /// Begins to write a file. Two never have the same number at once.
