@@ -10,6 +10,7 @@
 //! * [`serve`]: the service: threads, signals, drain
 //! * [`live`]: the settings in force, exchanged as one whole
 //! * [`dispatch`]: jobs from the queue to worker threads and back
+//! * [`names`]: what people are called, learned behind the events
 //! * [`gate`]: calls that come late do not come at once
 //! * [`waiting`]: callers who wait for Graph's answer
 //! * [`ready`]: whether all parts do their work
@@ -28,6 +29,7 @@ pub mod live;
 pub mod log;
 pub mod media;
 pub mod metrics;
+pub mod names;
 pub mod ready;
 pub mod serve;
 pub mod standin;

@@ -17,6 +17,7 @@ use crate::policy::window::Window;
 use crate::store::rows::*;
 use crate::store::tx::LastWord;
 use crate::store::{Result, Tx};
+use crate::wire::outgoing::ReplyTo;
 use std::collections::VecDeque;
 use std::fmt;
 use std::str::FromStr;
@@ -33,6 +34,9 @@ const FOUND_MAX: usize = 200;
 
 /// Business numbers that one search looks at.
 const NUMBERS_MAX: usize = 100;
+
+/// Entries looked through for somebody's newest message.
+const LOOKED_AT: usize = 50;
 
 /// One conversation in a list.
 #[derive(Clone, Debug)]
@@ -200,6 +204,22 @@ fn row_with(tx: &Tx<'_>, now: i64, id: ConversationId, last: Option<Entry>) -> R
         window: window_of(tx, now, id)?,
         taken: tx.hands(id)?.taken_at(now),
     }))
+}
+
+/// Where an answer to a conversation's person goes: as their newest message tells,
+/// of the last 50 that were said, or else by the id they are known by best.
+pub fn reply_to(tx: &Tx<'_>, id: ConversationId) -> Result<Option<ReplyTo>> {
+    let Some((number, user, None)) = tx.conversation_names(id)? else {
+        return Ok(None);
+    };
+    let said = thread::thread(tx, id, None, LOOKED_AT)?.entries;
+    let theirs = said.iter().find_map(|entry| match entry {
+        Entry::Event(event) if event.field == "messages" => ReplyTo::of(&event.body),
+        _ => None,
+    });
+    Ok(Some(
+        theirs.unwrap_or_else(|| ReplyTo::person(&number, &user)),
+    ))
 }
 
 /// A last word, by the log it is in.

@@ -104,6 +104,16 @@ pub fn take(tx: &Tx<'_>, now: i64, number: &str, user: &str, until: i64) -> Resu
     change(tx, number, user, |hands| hands.take(now, until))
 }
 
+/// A person who has a conversation answered in it: it stays theirs for so long from
+/// now on. One that nobody has stays the bot's.
+pub fn renew(tx: &Tx<'_>, now: i64, id: ConversationId, for_ms: i64) -> Result<()> {
+    let hands = tx.hands(id)?;
+    match hands.taken_at(now) {
+        Some(_) => tx.set_hands(id, hands.wanted(now, for_ms)),
+        None => Ok(()),
+    }
+}
+
 /// The bot gets a conversation back.
 pub fn give(tx: &Tx<'_>, now: i64, number: &str, user: &str) -> Result<Option<Hands>> {
     change(tx, number, user, |hands| hands.give(now))

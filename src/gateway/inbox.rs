@@ -55,6 +55,10 @@ pub struct InboxRow {
 /// One delivery of an event.
 #[derive(Clone, Debug)]
 pub struct DeliveryRow {
+    /// Its job.
+    pub job: JobId,
+    /// The consumer's queue.
+    pub queue: QueueId,
     /// The consumer's name.
     pub consumer: String,
     /// Where it stands.
@@ -197,11 +201,14 @@ pub fn event(tx: &Tx<'_>, id: EventId) -> Result<Option<InboxRow>> {
     }
 }
 
-fn row(tx: &Tx<'_>, event: Event) -> Result<InboxRow> {
+/// An event with what became of it.
+pub fn row(tx: &Tx<'_>, event: Event) -> Result<InboxRow> {
     let deliveries: Vec<DeliveryRow> = tx
         .deliveries(event.id)?
         .into_iter()
         .map(|(job, consumer, error)| DeliveryRow {
+            job: job.id,
+            queue: job.queue,
             consumer,
             state: job.state.of_event(),
             attempts: job.attempts,
@@ -289,6 +296,21 @@ pub fn replay(tx: &Tx<'_>, now: i64, id: EventId) -> Result<Replayed> {
 pub fn dead_letters(tx: &Tx<'_>, limit: usize) -> Result<Vec<EventId>> {
     let jobs = tx.dead_deliveries(limit)?;
     Ok(jobs.into_iter().filter_map(|job| job.event).collect())
+}
+
+/// Gives up the deliveries of an event that wait to be made, or made again: all,
+/// or the one to a consumer. They are dead letters then, and their conversation
+/// goes on. How many there were.
+pub fn give_up(tx: &Tx<'_>, now: i64, id: EventId, consumer: Option<QueueId>) -> Result<usize> {
+    let jobs = tx.deliveries(id)?.into_iter().map(|(job, ..)| job);
+    let waits = |job: &Job| {
+        job.state == JobState::Waiting && consumer.is_none_or(|queue| queue == job.queue)
+    };
+    let waiting: Vec<Job> = jobs.filter(waits).collect();
+    for job in &waiting {
+        tx.end_job(job, JobState::Dead, Some("given up by the operator"), now)?;
+    }
+    Ok(waiting.len())
 }
 
 /// What came of dropping a consumer's deliveries.

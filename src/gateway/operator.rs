@@ -18,7 +18,7 @@ pub fn conversation_name(tx: &Tx<'_>, id: ConversationId) -> Result<String> {
 }
 
 /// The conversation that a merged one lives on in.
-pub(super) fn resolve(tx: &Tx<'_>, mut id: ConversationId) -> Result<ConversationId> {
+pub fn resolve(tx: &Tx<'_>, mut id: ConversationId) -> Result<ConversationId> {
     // Merges always go to an older conversation, so this ends.
     while let Some((_, _, Some(into))) = tx.conversation_names(id)? {
         id = into;

@@ -141,6 +141,24 @@ pub fn thread(
     })
 }
 
+/// The conversation of this id and all that were joined with it, as far as they
+/// are looked through: those of one person.
+pub fn joined(tx: &Tx<'_>, conversation: ConversationId) -> Result<Vec<ConversationId>> {
+    let (mut all, mut open) = (Vec::new(), vec![resolve(tx, conversation)?]);
+    while let Some(id) = open.pop() {
+        let Some(ends) = tx.thread_ends(id)? else {
+            continue;
+        };
+        all.push(id);
+        if all.len() == JOINED_MAX {
+            break;
+        }
+        open.extend(ends.next_joined);
+        open.extend(ends.joined);
+    }
+    Ok(all)
+}
+
 /// The chains of a conversation, each with its newest entry that was not taken
 /// and the id of the one before it.
 struct Chains<'t, 'c> {
@@ -154,16 +172,11 @@ impl<'t, 'c> Chains<'t, 'c> {
             events: Vec::new(),
             messages: Vec::new(),
         };
-        let mut open = vec![resolve(tx, conversation)?];
-        for _ in 0..JOINED_MAX {
-            let Some(id) = open.pop() else { break };
-            let Some(ends) = tx.thread_ends(id)? else {
-                continue;
-            };
-            cursor.events.extend(ends.last_event);
-            cursor.messages.extend(ends.last_message);
-            open.extend(ends.next_joined);
-            open.extend(ends.joined);
+        for id in joined(tx, conversation)? {
+            if let Some(ends) = tx.thread_ends(id)? {
+                cursor.events.extend(ends.last_event);
+                cursor.messages.extend(ends.last_message);
+            }
         }
         Chains::at(tx, &cursor)
     }

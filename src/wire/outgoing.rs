@@ -1,7 +1,7 @@
 //! A Cloud API message object on its way out: what an app's reply lacks is
 //! filled in, and our own mark is put on it for Graph.
 
-use super::notification::{self, Kind, Party};
+use super::notification::{self, Kind, Party, is_bsuid};
 use super::raw::{self, Edit, Step, members, quote, with_member};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -41,6 +41,19 @@ enum Address {
 }
 
 impl ReplyTo {
+    /// From a business number to a person, by any id.
+    pub fn person(number: &str, user: &str) -> ReplyTo {
+        ReplyTo {
+            number: number.to_owned(),
+            waba: String::new(),
+            address: Some(match is_bsuid(user) {
+                true => Address::Bsuid(user.to_owned()),
+                false => Address::Phone(user.to_owned()),
+            }),
+            message_id: None,
+        }
+    }
+
     /// Reads it from a stored event's body.
     pub fn of(body: &str) -> Option<ReplyTo> {
         let event = notification::read(body.as_bytes())
