@@ -9,6 +9,7 @@
 //! * [`reply`]: answers, with the headers that keep browsers in bounds
 //! * [`chart`]: figures as bars
 //! * [`assets`]: style, script, icon
+//! * [`bubble`]: what is drawn of something said
 //! * [`pages`]: the pages
 //!
 //! Pages have two threads of their own and a short queue, so that neither slow
@@ -42,6 +43,7 @@
 //! token, where the form comes from and the session are checked before.
 
 pub mod assets;
+pub mod bubble;
 pub mod chart;
 pub mod desk;
 pub mod form;
@@ -59,7 +61,8 @@ use super::relay::caller::{aside, is_read, refuse_after_body};
 use super::server::Taken;
 use super::{Answer, body};
 use crate::edge::live::Live;
-use crate::store::Committer;
+use crate::edge::names::Names;
+use crate::store::{Committer, Reader};
 use desk::{Asked, Desk};
 use reply::Reply;
 use std::io;
@@ -85,6 +88,7 @@ pub struct Console {
     desk: Arc<Desk>,
     waiting: SyncSender<Job>,
     under_way: Arc<AtomicUsize>,
+    _names: Names,
 }
 
 struct Job {
@@ -99,6 +103,8 @@ impl Console {
     /// # Errors
     /// When they cannot be started.
     pub fn start(live: Live, committer: Committer) -> io::Result<Console> {
+        let reader = Reader::of(live.now().config.database.clone());
+        let names = Names::start(live.clone(), reader, committer.clone())?;
         let desk = Arc::new(Desk::new(live, committer));
         let (waiting, jobs) = sync_channel(WAITING_MAX);
         let jobs = Arc::new(Mutex::new(jobs));
@@ -112,6 +118,7 @@ impl Console {
             desk,
             waiting,
             under_way: Arc::default(),
+            _names: names,
         })
     }
 

@@ -11,10 +11,21 @@ const WORDS: &str = include_str!("words.toml");
 
 /// By the names they have for each other.
 const TEMPLATES: &[(&str, &str)] = &[
+    ("bubble.html", include_str!("templates/bubble.html")),
+    (
+        "conversations.html",
+        include_str!("templates/conversations.html"),
+    ),
+    ("event.html", include_str!("templates/event.html")),
+    ("inbox.html", include_str!("templates/inbox.html")),
     ("layout.html", include_str!("templates/layout.html")),
     ("login.html", include_str!("templates/login.html")),
+    ("message.html", include_str!("templates/message.html")),
+    ("outbox.html", include_str!("templates/outbox.html")),
     ("overview.html", include_str!("templates/overview.html")),
+    ("part.html", include_str!("templates/part.html")),
     ("sorry.html", include_str!("templates/sorry.html")),
+    ("thread.html", include_str!("templates/thread.html")),
     ("trail.html", include_str!("templates/trail.html")),
 ];
 

@@ -38,16 +38,44 @@ const fn action(path: &'static str, act: fn(&Visit, &Form) -> Shown) -> Action {
 }
 
 /// What the navigation leads to, and its word's key in `words.nav`.
-pub const SECTIONS: &[(&str, &str)] = &[("overview", ""), ("trail", "/trail")];
+pub const SECTIONS: &[(&str, &str)] = &[
+    ("overview", ""),
+    ("conversations", "/conversations"),
+    ("inbox", "/inbox"),
+    ("outbox", "/outbox"),
+    ("trail", "/trail"),
+];
 
 /// All pages. The first that fits a path is it.
 pub const PAGES: &[Page] = &[
     page("", pages::overview::show),
+    page("/conversations", pages::conversations::show),
+    page("/conversations/{}", pages::thread::show),
+    page("/inbox", pages::inbox::show),
+    page("/inbox/{}", pages::inbox::show_one),
+    page("/media/{}", pages::media::show),
+    page("/outbox", pages::outbox::show),
+    page("/outbox/{}", pages::outbox::show_one),
     page("/trail", pages::trail::show),
 ];
 
 /// All actions.
-pub const ACTIONS: &[Action] = &[action("/logout", login::end)];
+pub const ACTIONS: &[Action] = &[
+    action("/logout", login::end),
+    action("/conversations/{}/text", pages::thread::act::text),
+    action("/conversations/{}/template", pages::thread::act::template),
+    action("/conversations/{}/read", pages::thread::act::read),
+    action("/conversations/{}/take", pages::thread::act::take),
+    action("/conversations/{}/give", pages::thread::act::give),
+    action("/inbox/selected", pages::inbox::selected),
+    action("/inbox/all", pages::inbox::all_of_error),
+    action("/inbox/drop", pages::inbox::drop_consumer),
+    action("/inbox/{}/replay", pages::inbox::replay),
+    action("/inbox/{}/give_up", pages::inbox::give_up),
+    action("/outbox/selected", pages::outbox::selected),
+    action("/outbox/all", pages::outbox::all_of_code),
+    action("/outbox/{}/steer", pages::outbox::steer),
+];
 
 /// What is at a path below the console's root, and what stands in the places of
 /// its `{}`.

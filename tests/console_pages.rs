@@ -1,0 +1,564 @@
+//! The console's conversations, inbox and outbox in the real binary: what is shown,
+//! and what an operator can do.
+
+mod support;
+
+use serde_json::{Value, json};
+use support::console::*;
+use support::*;
+use wabridge::edge::standin::StandIn;
+use wabridge::wire::sample::{self, Sample};
+
+const NUMBER: &str = "106540300000001";
+const ANA: &str = "15550107001";
+
+/// A service with a console, a number that sends, and rules that answer.
+struct Shop {
+    stage: Stage,
+    standin: StandIn,
+    _rules: Folder,
+    browser: Browser,
+}
+
+const RULES: &str = r#"
+[[rule]]
+not = { text = "silence" }
+reply = "You said {{ text }}"
+"#;
+
+impl Shop {
+    fn new(settings: &[(&str, &str)]) -> Shop {
+        let (standin, rules) = (graph(), Folder::new());
+        let file = rules.path().join("rules.toml");
+        std::fs::write(&file, RULES).unwrap();
+        let url = standin.url();
+        let own = [
+            ("WHATSAPP_TOKEN", TOKEN),
+            ("GRAPH_API_URL", url.as_str()),
+            ("RULES_FILE", file.to_str().unwrap()),
+        ];
+        let mut all = [&own, settings].concat();
+        // With an app behind it there are no rules.
+        all.retain(|(name, _)| {
+            *name != "RULES_FILE" || settings.iter().all(|s| s.0 != "FORWARD_URL")
+        });
+        let stage = Stage::new(&all);
+        standin.set_callback(&stage.place.service.url());
+        let browser = stage.logged_in();
+        Shop {
+            stage,
+            standin,
+            _rules: rules,
+            browser,
+        }
+    }
+
+    /// Somebody writes; waits until it is stored.
+    fn says(&self, n: u64, from: &str, name: &str, text: &str) {
+        let sample = Sample {
+            from,
+            name,
+            text,
+            id: &sample::wamid(n, from),
+            timestamp: now_s(),
+            ..Sample::default()
+        };
+        let body = sample::notification("text", &sample).unwrap();
+        self.stage.place.service.take(&body);
+    }
+
+    /// The page, which must be there.
+    fn page(&mut self, path: &str) -> String {
+        let answer = self.browser.get(&format!("/console{path}"));
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+        // As a browser reads it.
+        answer.body.replace("&#x2f;", "/")
+    }
+
+    /// Waits until a page holds a text.
+    fn wait_page(&mut self, path: &str, part: &str) -> String {
+        let mut page = String::new();
+        wait_until(&format!("{part} on {path}"), || {
+            page = self.page(path);
+            page.contains(part)
+        });
+        page
+    }
+
+    /// Sends a form, which must be taken; where it leads.
+    fn acts(&mut self, path: &str, fields: &[(&str, &str)]) -> String {
+        let answer = self.browser.send(&format!("/console{path}"), fields);
+        assert_eq!(answer.status, 303, "{path}: {}", answer.body);
+        let location = answer.header("Location").unwrap();
+        location.strip_prefix("/console").unwrap().to_owned()
+    }
+
+    fn texts(&self) -> Vec<Value> {
+        let accepted = self.standin.accepted().into_iter();
+        accepted
+            .map(|one| one.body["text"]["body"].clone())
+            .collect()
+    }
+}
+
+/// What of a page is the thread's bubbles, without tags.
+fn said(page: &str) -> String {
+    let thread = page.split("<ol class=\"thread\"").nth(1).unwrap();
+    let thread = thread.split("</ol>").next().unwrap();
+    let mut text = String::new();
+    for piece in thread.split('<').skip(1) {
+        text.push(' ');
+        text.push_str(piece.split_once('>').map_or("", |(_, text)| text));
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_thread_is_read_and_answered_and_the_answer_is_seen_delivered() {
+    let mut shop = Shop::new(&[]);
+    shop.says(1, ANA, "Ana", "hello");
+    let page = shop.wait_page("/conversations", "You said hello");
+    assert!(page.contains("href=\"/console/conversations/1\""), "{page}");
+    let page = shop.wait_page("/conversations/1", "fate read");
+    let heard = said(&page);
+    assert!(heard.contains("They hello"), "{heard}");
+    assert!(heard.contains("You You said hello"), "{heard}");
+    assert!(
+        page.contains("Anything can be sent for 23 h more."),
+        "{page}"
+    );
+    let to = shop.acts(
+        "/conversations/1/text",
+        &[("text", "How can I help?\r\nSay."), ("once", "a")],
+    );
+    assert_eq!(to, "/conversations/1?notice=written");
+    let page = shop.wait_page("/conversations/1", "<bdi>How can I help?\nSay.</bdi>");
+    assert!(page.contains("id=\"m2\""), "{page}");
+    wait_until("the answer is read", || {
+        shop.stage.place.outbox_words("state") == "read read"
+    });
+    let live = shop.browser.poll("/console/conversations/1");
+    assert_eq!(live.body.matches("fate read").count(), 2, "{}", live.body);
+    assert!(!live.body.contains("<html"), "{}", live.body);
+    let sent = shop.standin.accepted().pop().unwrap();
+    assert_eq!(sent.body["to"], json!(ANA));
+    assert_eq!(sent.body["text"]["body"], "How can I help?\nSay.");
+    // A form that is sent twice makes one message.
+    shop.acts(
+        "/conversations/1/text",
+        &[("text", "How can I help?\r\nSay."), ("once", "a")],
+    );
+    assert_eq!(shop.stage.place.outbox().len(), 2);
+    let trail = shop.page("/trail");
+    assert!(trail.contains("wrote in a conversation"), "{trail}");
+}
+
+#[test]
+fn what_cannot_be_sent_is_said_and_nothing_written_is_lost() {
+    let mut shop = Shop::new(&[]);
+    shop.says(1, ANA, "Ana", "silence");
+    shop.wait_page("/conversations", "silence");
+    shop.page("/conversations/1");
+    let long = "x".repeat(4_097);
+    let path = "/console/conversations/1/text";
+    let answer = shop
+        .browser
+        .send(path, &[("text", long.as_str()), ("once", "a")]);
+    assert_eq!(answer.status, 400);
+    assert!(answer.body.contains("It was not sent:"), "{}", answer.body);
+    assert!(answer.body.contains("4096"), "{}", answer.body);
+    assert!(answer.body.contains(&long), "what was written stays");
+    let fields = [("name", "Not A Name"), ("language", ""), ("once", "b")];
+    let answer = shop
+        .browser
+        .send("/console/conversations/1/template", &fields);
+    assert_eq!(answer.status, 400, "{}", answer.body);
+    assert!(answer.body.contains("Not A Name"), "{}", answer.body);
+    assert!(shop.stage.place.outbox().is_empty());
+    assert_eq!(
+        shop.browser
+            .send("/console/conversations/9/text", &[("text", "x")])
+            .status,
+        404
+    );
+}
+
+#[test]
+fn a_template_is_sent_by_name_language_and_parameters() {
+    let mut shop = Shop::new(&[]);
+    shop.says(1, ANA, "Ana", "silence");
+    shop.wait_page("/conversations", "silence");
+    shop.page("/conversations/1");
+    let fields = [
+        ("name", "order_update"),
+        ("language", "en_US"),
+        ("parameters", "Ana\r\n881"),
+        ("once", "a"),
+    ];
+    shop.acts("/conversations/1/template", &fields);
+    wait_until("it is out", || !shop.standin.accepted().is_empty());
+    let sent = shop.standin.accepted().pop().unwrap().body;
+    assert_eq!(sent["template"]["name"], "order_update");
+    assert_eq!(
+        sent["template"]["components"][0]["parameters"][1]["text"],
+        "881"
+    );
+    let page = shop.page("/conversations/1");
+    assert!(
+        said(&page).contains("Template order_update en_US"),
+        "{page}"
+    );
+}
+
+#[test]
+fn a_conversation_is_taken_over_and_given_back() {
+    let mut shop = Shop::new(&[]);
+    shop.says(1, ANA, "Ana", "one");
+    shop.wait_page("/conversations/1", "You said one");
+    assert_eq!(
+        shop.acts("/conversations/1/take", &[]),
+        "/conversations/1?notice=taken"
+    );
+    let page = shop.page("/conversations/1?notice=taken");
+    assert!(page.contains("the bot is silent in it"), "{page}");
+    assert!(page.contains("Give back to the bot"), "{page}");
+    shop.says(2, ANA, "Ana", "two");
+    let page = shop.wait_page("/conversations/1", "passed over");
+    assert!(page.contains("the conversation is taken over"), "{page}");
+    let taken = shop.page("/conversations?taken=1");
+    assert!(taken.contains("taken over, "), "{taken}");
+    shop.page("/conversations/1");
+    assert_eq!(
+        shop.acts("/conversations/1/give", &[]),
+        "/conversations/1?notice=given"
+    );
+    let page = shop.page("/conversations/1");
+    assert!(page.contains("The bot answers here."), "{page}");
+    assert!(!shop.page("/conversations?taken=1").contains("taken over, "));
+    shop.says(3, ANA, "Ana", "three");
+    shop.wait_page("/conversations/1", "You said three");
+    assert_eq!(shop.texts(), ["You said one", "You said three"]);
+    let trail = shop.page("/trail");
+    assert!(trail.contains("took a conversation over"), "{trail}");
+    assert!(trail.contains("gave a conversation back"), "{trail}");
+}
+
+#[test]
+fn dead_letters_are_found_and_replayed_one_by_one_and_all() {
+    let app = App::start(|got| match got.text() {
+        text if text.starts_with("good") => says(200, ""),
+        text if text.starts_with("odd") => says(410, "no use"),
+        _ => says(404, "not here"),
+    });
+    let url = app.url();
+    let mut shop = Shop::new(&[("FORWARD_URL", &url)]);
+    for (n, text) in [(1, "good 1"), (2, "bad 2"), (3, "odd 3"), (4, "bad 4")] {
+        shop.says(n, &format!("1555010700{n}"), "Ana", text);
+    }
+    shop.stage.place.wait_inbox("done dead dead dead");
+    let page = shop.page("/inbox?state=dead");
+    for id in ["e2", "e3", "e4"] {
+        assert!(page.contains(&format!("<tr id=\"{id}\">")), "{page}");
+    }
+    assert!(!page.contains("<tr id=\"e1\">"), "{page}");
+    let page = shop.page("/inbox?state=dead&error=404");
+    assert!(!page.contains("<tr id=\"e3\">"), "{page}");
+    assert!(
+        page.contains("Replay all dead letters like these"),
+        "{page}"
+    );
+    let one = shop.page("/inbox/2");
+    for part in ["404", "Attempt 1", "Replay to bot", "&quot;bad 2&quot;"] {
+        assert!(one.contains(part), "{part}: {one}");
+    }
+    let app = App::start(|_| says(200, ""));
+    let url = app.url();
+    shop.stage.place.setup = shop.stage.place.setup.clone().set("FORWARD_URL", &url);
+    shop.stage.restart(&[]);
+    shop.browser.address = shop.stage.address;
+    shop.page("/inbox/3");
+    assert_eq!(
+        shop.acts("/inbox/3/replay", &[]),
+        "/inbox/3?notice=replayed"
+    );
+    shop.stage.place.wait_inbox("done dead done dead");
+    assert_eq!(app.received().len(), 1);
+    shop.page("/inbox?state=dead&error=404");
+    let fields = [("error", "404"), ("back", "?state=dead&error=404&from=7")];
+    assert_eq!(
+        shop.acts("/inbox/all", &fields),
+        "/inbox?state=dead&error=404&done=2"
+    );
+    shop.stage.place.wait_inbox("done done done done");
+    let page = shop.page("/inbox?state=dead&done=2");
+    assert!(page.contains("2 changed."), "{page}");
+    // What an attempt got stays known.
+    assert!(shop.page("/inbox/2").contains("404"));
+    let to = shop.acts(
+        "/inbox/selected",
+        &[("do", "replay"), ("id", "1"), ("id", "2")],
+    );
+    assert_eq!(to, "/inbox?done=2");
+    let trail = shop.page("/trail");
+    for part in ["replayed events", "replayed dead letters with this error"] {
+        assert!(trail.contains(part), "{trail}");
+    }
+}
+
+#[test]
+fn what_waits_for_an_app_that_is_away_is_given_up() {
+    let away = Away::new();
+    let url = away.url();
+    let mut shop = Shop::new(&[("FORWARD_URL", &url)]);
+    shop.says(1, ANA, "Ana", "one");
+    shop.wait_page("/inbox/1", "Attempt 1");
+    // Between two attempts, whenever that is.
+    wait_until("it is given up", || {
+        shop.page("/inbox/1");
+        shop.acts("/inbox/1/give_up", &[]);
+        shop.stage.place.inbox_words("state") == "dead"
+    });
+    assert!(shop.page("/inbox/1").contains("given up by the operator"));
+}
+
+#[test]
+fn messages_are_held_sent_again_and_taken_back() {
+    let graph = Away::new();
+    let mut shop = Shop::new(&[("GRAPH_API_URL", &graph.url())]);
+    shop.says(1, ANA, "Ana", "one");
+    wait_until("it is there", || !shop.stage.place.outbox().is_empty());
+    // Between two attempts, whenever that is.
+    wait_until("it is held", || {
+        shop.page("/outbox/1");
+        let answer = shop
+            .browser
+            .send("/console/outbox/1/steer", &[("do", "hold")]);
+        answer.header("Location") == Some("/console/outbox/1?notice=held")
+    });
+    let page = shop.page("/outbox?state=held");
+    assert!(page.contains("<tr id=\"m1\">"), "{page}");
+    assert!(page.contains("You said one"), "{page}");
+    let page = shop.page("/outbox/1");
+    assert!(
+        page.contains("value=\"retry\"") && !page.contains("value=\"hold\""),
+        "{page}"
+    );
+    assert!(page.contains("Attempt 1"), "{page}");
+    assert_eq!(
+        shop.acts("/outbox/1/steer", &[("do", "hold")]),
+        "/outbox/1?notice=not_now"
+    );
+    let to = shop.acts(
+        "/outbox/selected",
+        &[("do", "retry"), ("id", "1"), ("back", "?state=held")],
+    );
+    assert_eq!(to, "/outbox?state=held&done=1");
+    wait_until("it is taken back", || {
+        shop.page("/outbox/1");
+        let answer = shop
+            .browser
+            .send("/console/outbox/1/steer", &[("do", "cancel")]);
+        answer.header("Location") == Some("/console/outbox/1?notice=cancelled")
+    });
+    shop.stage.place.wait_outbox("cancelled");
+    assert_eq!(
+        shop.browser
+            .send("/console/outbox/1/steer", &[("do", "x")])
+            .status,
+        404
+    );
+}
+
+#[test]
+fn hostile_names_and_texts_are_inert_on_each_page() {
+    let mut shop = Shop::new(&[]);
+    let name = "<script>alert('name')</script>\u{202e}gnp.exe";
+    let emoji = "😀".repeat(4_096);
+    let text = format!("<img src=x onerror=alert(1)>\u{202e}{emoji}");
+    shop.says(1, ANA, name, &text);
+    shop.says(2, ANA, name, "silence");
+    shop.wait_page(
+        "/conversations?q=script",
+        "href=\"/console/conversations/1\"",
+    );
+    let outbox = shop.wait_page("/outbox", "<tr id=\"m1\">");
+    let mut pages = vec![outbox];
+    for path in [
+        "/conversations",
+        "/conversations/1",
+        "/inbox",
+        "/inbox/1",
+        "/outbox/1",
+    ] {
+        pages.push(shop.page(path));
+    }
+    for page in &pages {
+        for live in ["<script>alert", "<img src=x", "onerror=alert(1)>"] {
+            assert!(!page.contains(live), "{page}");
+        }
+    }
+    assert!(pages[2].contains(&emoji), "all of it is shown");
+    let title = pages[2]
+        .split("<title>")
+        .nth(1)
+        .unwrap()
+        .split("</title>")
+        .next()
+        .unwrap();
+    assert!(title.contains("&lt;script&gt;"), "{title}");
+}
+
+#[test]
+fn people_are_found_by_name_number_and_user_name() {
+    let mut shop = Shop::new(&[]);
+    shop.says(1, "15550107001", "Ana Silva", "silence");
+    shop.says(2, "15550107002", "Bob", "silence");
+    shop.wait_page("/conversations?q=sil", "href=\"/console/conversations/1\"");
+    let page = shop.page("/conversations?q=sil");
+    assert!(!page.contains("/conversations/2\""), "{page}");
+    let page = shop.page("/conversations?q=%2B1+555+010-7002");
+    assert!(
+        page.contains("/conversations/2\"") && !page.contains("/conversations/1\""),
+        "{page}"
+    );
+    let page = shop.page("/conversations?q=nobody");
+    assert!(page.contains("No conversations here."), "{page}");
+}
+
+#[test]
+fn files_are_shown_from_their_folder_to_who_is_logged_in_alone() {
+    let folder = Folder::new();
+    let media = folder.path().join("media");
+    let mut shop = Shop::new(&[("MEDIA_DIR", media.to_str().unwrap())]);
+    let image = shop
+        .standin
+        .add_media(NUMBER, "image/png", b"\x89PNG\r\n\x1a\n picture".to_vec());
+    let html = shop
+        .standin
+        .add_media(NUMBER, "text/html", b"<script>alert(1)</script>".to_vec());
+    for (n, kind, id, mime) in [
+        (1, "image", &image, "image/png"),
+        (2, "document", &html, "text/html"),
+    ] {
+        let body = json!({"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": [{
+            "field": "messages", "value": {"messaging_product": "whatsapp",
+            "metadata": {"display_phone_number": "15550109000", "phone_number_id": NUMBER},
+            "contacts": [{"profile": {"name": "Ana"}, "wa_id": ANA}],
+            "messages": [{"from": ANA, "id": format!("wamid.{n}"), "timestamp": now_s().to_string(),
+                "type": kind, kind: {"id": id, "mime_type": mime, "filename": "a\".html"}}]}}]}]});
+        shop.stage.place.service.take(&body.to_string());
+    }
+    let page = shop.wait_page("/conversations/1", "media/2");
+    assert!(page.contains("<img src=\"/console/media/1\""), "{page}");
+    let answer = shop.browser.get("/console/media/1");
+    assert_eq!(
+        (answer.status, answer.header("Content-Type")),
+        (200, Some("image/png"))
+    );
+    assert_eq!(answer.header("Content-Disposition"), Some("inline"));
+    let answer = shop.browser.get("/console/media/2");
+    assert_eq!(
+        answer.header("Content-Type"),
+        Some("application/octet-stream")
+    );
+    let disposition = answer.header("Content-Disposition").unwrap();
+    assert!(
+        disposition.starts_with("attachment; filename="),
+        "{disposition}"
+    );
+    for header in ["Content-Security-Policy", "X-Content-Type-Options"] {
+        let value = answer.header(header).unwrap();
+        assert!(
+            value.contains("sandbox") || value == "nosniff",
+            "{header}: {value}"
+        );
+    }
+    assert_eq!(shop.browser.get("/console/media/9").status, 404);
+    assert_eq!(shop.stage.browser().get("/console/media/1").status, 303);
+}
+
+#[test]
+fn no_page_is_shown_and_nothing_is_done_without_a_session_or_a_token() {
+    let mut shop = Shop::new(&[]);
+    shop.says(1, ANA, "Ana", "one");
+    shop.wait_page("/conversations/1", "You said one");
+    let mut stranger = shop.stage.browser();
+    for path in [
+        "/conversations",
+        "/conversations/1",
+        "/inbox",
+        "/inbox/1",
+        "/outbox",
+        "/outbox/1",
+        "/media/1",
+    ] {
+        assert_eq!(
+            stranger.get(&format!("/console{path}")).status,
+            303,
+            "{path}"
+        );
+    }
+    let actions = [
+        "/conversations/1/text",
+        "/conversations/1/template",
+        "/conversations/1/read",
+        "/conversations/1/take",
+        "/conversations/1/give",
+        "/inbox/selected",
+        "/inbox/all",
+        "/inbox/drop",
+        "/inbox/1/replay",
+        "/inbox/1/give_up",
+        "/outbox/selected",
+        "/outbox/all",
+        "/outbox/1/steer",
+    ];
+    for path in actions {
+        let path = format!("/console{path}");
+        assert_eq!(stranger.send(&path, &[]).status, 401, "{path}");
+        let mut forged = shop.browser.clone();
+        forged.token = "0".repeat(64);
+        assert_eq!(
+            forged
+                .send(&path, &[("text", "x"), ("do", "cancel")])
+                .status,
+            403,
+            "{path}"
+        );
+    }
+    assert_eq!(shop.stage.place.outbox().len(), 1);
+}
+
+#[test]
+fn lists_go_on_from_page_to_page_with_their_filter() {
+    let mut shop = Shop::new(&[]);
+    for n in 1..=60 {
+        shop.says(n, &format!("155501{n:05}"), "Ana", "one");
+    }
+    for (path, row, link) in [
+        (
+            "/inbox?kind=message",
+            "<tr id=\"e",
+            "/console/inbox?kind=message",
+        ),
+        (
+            "/conversations",
+            "<li id=\"c",
+            "/console/conversations?from=",
+        ),
+    ] {
+        let page = shop.page(path);
+        assert_eq!(page.matches(row).count(), 50, "{page}");
+        let older = page.split(" rel=\"next\"").next().unwrap();
+        let older = older
+            .rsplit("href=\"")
+            .next()
+            .unwrap()
+            .trim_end_matches('"');
+        let older = older.replace("&amp;", "&");
+        assert!(older.starts_with(link), "{older}");
+        let page = shop.page(older.strip_prefix("/console").unwrap());
+        assert_eq!(page.matches(row).count(), 10, "{page}");
+        assert!(!page.contains("rel=\"next\""), "{page}");
+    }
+}
