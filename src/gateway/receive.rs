@@ -4,6 +4,7 @@ use super::Gateway;
 use super::operator::resolve;
 use super::tally::became;
 use super::uploads;
+use super::window::opened;
 use crate::policy::ladder::{self, SendState};
 use crate::policy::priority::Priority;
 use crate::policy::verdict;
@@ -47,7 +48,9 @@ impl Gateway {
                 self.person(tx, now, &event.number, ids)?;
             }
             let conversation = self.conversation(tx, now, &event.number, &event.party)?;
-            let Some(id) = tx.insert_event(event, conversation, now)? else {
+            let before = tx.talk(conversation)?;
+            let previous = before.last_event.filter(|_| event.kind.is_said());
+            let Some(id) = tx.insert_event(event, conversation, previous, now)? else {
                 received.duplicates += 1;
                 continue;
             };
@@ -60,16 +63,13 @@ impl Gateway {
                 tx.learn_waba(&event.number, &event.waba)?;
                 told = tells;
             }
-            if event.kind.is_said() {
-                tx.set_last_event(conversation, id)?;
+            let talk = talked(before, event, id, now);
+            if talk != before {
+                tx.set_talk(conversation, &talk)?;
             }
-            // Echoes of what the business wrote elsewhere come under other fields.
-            if event.kind == Kind::Message && event.field == "messages" {
-                let said = says_something(&event.type_).then_some(id);
-                tx.set_wrote_at(conversation, said, now)?;
+            if is_written(event) {
                 tx.count(Counted::Received, now);
             }
-            self.note_window(tx, now, conversation, event)?;
             self.note_preference(tx, now, conversation, event)?;
             self.note_answers(tx, now, event)?;
             if let Some(facts) = &event.status {
@@ -164,6 +164,28 @@ impl Gateway {
         received.to_send |= waiting.is_some();
         Ok(())
     }
+}
+
+/// Whether a person wrote it. Echoes of what the business wrote elsewhere come
+/// under other fields.
+fn is_written(event: &Incoming<'_>) -> bool {
+    event.kind == Kind::Message && event.field == "messages"
+}
+
+/// What an event changes in its conversation's row.
+fn talked(before: Talk, event: &Incoming<'_>, id: EventId, now: i64) -> Talk {
+    let mut talk = before;
+    if event.kind.is_said() {
+        talk.last_event = Some(id);
+    }
+    if is_written(event) {
+        talk.wrote_at = now;
+        if says_something(&event.type_) {
+            talk.first_message.get_or_insert(id);
+        }
+    }
+    talk.seen = opened(before.seen, event, now);
+    talk
 }
 
 /// Why Meta could not deliver a message it had accepted.

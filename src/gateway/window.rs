@@ -4,7 +4,7 @@
 
 use super::Gateway;
 use crate::policy::codes;
-use crate::policy::window::Window;
+use crate::policy::window::{Seen, Window};
 use crate::store::rows::*;
 use crate::store::{Result, Tx};
 use crate::wire::notification::{Incoming, Party, is_bsuid};
@@ -23,36 +23,23 @@ pub(super) enum Admission {
     Refused(Fault),
 }
 
-impl Gateway {
-    /// Writes down what an event says about its conversation's window. Groups are
-    /// left out: Meta does not say what opens theirs, so theirs stays unknown.
-    pub(super) fn note_window(
-        &self,
-        tx: &Tx<'_>,
-        now: i64,
-        conversation: ConversationId,
-        event: &Incoming<'_>,
-    ) -> Result<()> {
-        let free_until = event.status.as_ref().and_then(|status| status.free_until);
-        if !matches!(event.party, Party::User(_))
-            || (event.opening.is_none() && free_until.is_none())
-        {
-            return Ok(());
-        }
-        let before = tx.seen_of(conversation)?;
-        let mut seen = before;
-        if let Some(opening) = event.opening {
-            seen = seen.heard(opening.at, opening.from_ad, now);
-        }
-        if let Some(end) = free_until {
-            seen = seen.told_free_until(end, now);
-        }
-        match seen == before {
-            true => Ok(()),
-            false => tx.set_seen(conversation, seen),
-        }
+/// What an event says about its conversation's window. Groups are left out: Meta
+/// does not say what opens theirs, so theirs stays unknown.
+pub(super) fn opened(mut seen: Seen, event: &Incoming<'_>, now: i64) -> Seen {
+    if !matches!(event.party, Party::User(_)) {
+        return seen;
     }
+    if let Some(opening) = event.opening {
+        seen = seen.heard(opening.at, opening.from_ad, now);
+    }
+    let free_until = event.status.as_ref().and_then(|status| status.free_until);
+    match free_until {
+        Some(end) => seen.told_free_until(end, now),
+        None => seen,
+    }
+}
 
+impl Gateway {
     /// Graph took a message at that time: an answer to somebody who came by an ad.
     pub(super) fn note_answer(
         &self,

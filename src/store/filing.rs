@@ -27,7 +27,7 @@
 use super::Result;
 use super::rows::*;
 use rusqlite::{Connection, ToSql, params};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 /// Rows held in memory before a pass begins, of each log. Each takes about 40
@@ -243,10 +243,13 @@ fn execute(connection: &Connection, sql: &str, params: &[&dyn ToSql]) -> Result<
     Ok(())
 }
 
-/// What is not filed, of both logs.
+/// What is held in memory beside the tables: what is not filed, of both logs.
 pub(super) struct Unfiled {
     pub(super) events: Recent<Seen>,
     pub(super) jobs: Recent<Place>,
+    /// The accounts of numbers, as their queues, if any, have them. Each
+    /// notification names one, and it hardly ever is another.
+    pub(super) wabas: BTreeMap<String, String>,
     /// SQLite's count of others' commits when this was last looked at.
     others: Option<i64>,
 }
@@ -257,6 +260,7 @@ impl Unfiled {
         Unfiled {
             events: Recent::new(most),
             jobs: Recent::new(most),
+            wabas: BTreeMap::new(),
             others: None,
         }
     }
@@ -276,6 +280,7 @@ impl Unfiled {
     pub(super) fn forget(&mut self) {
         self.events.forget();
         self.jobs.forget();
+        self.wabas.clear();
     }
 }
 

@@ -4,6 +4,7 @@ use crate::policy::breaker::Breaker;
 use crate::policy::ladder::SendState;
 use crate::policy::throttle::Throttle;
 use crate::policy::verdict::HaltScope;
+use crate::policy::window::Seen;
 use crate::wire::media::Digest;
 use crate::wire::notification::Kind;
 
@@ -264,6 +265,19 @@ pub struct Contact {
     pub first_message: Option<EventId>,
     /// Since when the person wants no marketing, in Unix milliseconds.
     pub marketing_stopped_at: Option<i64>,
+}
+
+/// What the events of a conversation change in its row, each in passing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Talk {
+    /// The newest event of its thread.
+    pub last_event: Option<EventId>,
+    /// As in [`Contact`].
+    pub first_message: Option<EventId>,
+    /// When the person wrote last, in Unix milliseconds; 0: never.
+    pub wrote_at: i64,
+    /// What the customer service window hangs on.
+    pub seen: Seen,
 }
 
 /// Where what was said in a conversation is found.

@@ -58,7 +58,7 @@ fn act(tx: &Tx<'_>, model: &mut Model, luck: &mut impl FnMut() -> u64) -> Result
         0..=3 => {
             let key = luck() % KEYS;
             let body = body(key);
-            let stored = tx.insert_event(&event(&body), lane, 0)?;
+            let stored = tx.insert_event(&event(&body), lane, None, 0)?;
             match model.events.get(&key) {
                 Some(known) => assert_eq!(stored, None, "{key} is event {known}"),
                 None => {
@@ -191,7 +191,7 @@ fn what_is_in_memory_has_a_limit_and_so_has_what_a_start_must_file() {
     for some in bodies.chunks(7) {
         let step = |tx: &Tx<'_>| {
             for body in some {
-                tx.insert_event(&event(body), 1, 0)?;
+                tx.insert_event(&event(body), 1, None, 0)?;
                 let job = tx.push_job(QUEUE, 1, None, None, Priority::Reply, 0)?;
                 // Most jobs end at once; one in ten waits.
                 if job % 10 > 0 {
@@ -223,7 +223,7 @@ fn writing_the_log_back_is_nobody_elses_commit() {
     let beside = Connection::open(&path).unwrap();
     for key in 1..=20 {
         let body = body(key);
-        let stored = database.commit(|tx| tx.insert_event(&event(&body), 1, 0));
+        let stored = database.commit(|tx| tx.insert_event(&event(&body), 1, None, 0));
         assert!(stored.unwrap().is_some());
         // Wholly written back, so that the next commit begins the log anew.
         let write_back = "PRAGMA wal_checkpoint(PASSIVE)";

@@ -126,6 +126,43 @@ impl Tx<'_> {
         )
     }
 
+    /// What its events so far have left in the conversation's row.
+    pub fn talk(&self, id: ConversationId) -> Result<Talk> {
+        let sql = "SELECT last_event, first_message, wrote_at, opened_at, entered_at, free_until
+                   FROM conversation WHERE id = ?1";
+        let talk = self.row(sql, params![id], |row| {
+            Ok(Talk {
+                last_event: row.get(0)?,
+                first_message: row.get(1)?,
+                wrote_at: row.get(2)?,
+                seen: Seen {
+                    opened_at: row.get(3)?,
+                    entered_at: row.get(4)?,
+                    free_until: row.get(5)?,
+                },
+            })
+        });
+        Ok(talk?.unwrap_or_default())
+    }
+
+    /// Writes what an event has changed.
+    pub fn set_talk(&self, id: ConversationId, talk: &Talk) -> Result<()> {
+        self.execute(
+            "UPDATE conversation SET last_event = ?2, first_message = ?3, wrote_at = ?4,
+                    opened_at = ?5, entered_at = ?6, free_until = ?7 WHERE id = ?1",
+            params![
+                id,
+                talk.last_event,
+                talk.first_message,
+                talk.wrote_at,
+                talk.seen.opened_at,
+                talk.seen.entered_at,
+                talk.seen.free_until,
+            ],
+        )?;
+        Ok(())
+    }
+
     /// What the customer service window hangs on.
     pub fn seen_of(&self, id: ConversationId) -> Result<Seen> {
         let sql = "SELECT opened_at, entered_at, free_until FROM conversation WHERE id = ?1";
@@ -181,16 +218,6 @@ impl Tx<'_> {
             })
         })?;
         Ok(waiting.unwrap_or_default())
-    }
-
-    /// The customer writes; `said` is the event when it says something.
-    pub fn set_wrote_at(&self, id: ConversationId, said: Option<EventId>, now: i64) -> Result<()> {
-        self.execute(
-            "UPDATE conversation SET wrote_at = ?2, first_message = coalesce(first_message, ?3)
-             WHERE id = ?1",
-            params![id, now, said],
-        )?;
-        Ok(())
     }
 
     /// The first answer to what the customer wrote is queued.

@@ -3,11 +3,13 @@
 use super::*;
 
 impl Tx<'_> {
-    /// Stores an event, unless it is there already.
+    /// Stores an event, unless it is there already. `previous` is the one before
+    /// it in its conversation's thread.
     pub fn insert_event(
         &self,
         event: &Incoming<'_>,
         conversation: ConversationId,
+        previous: Option<EventId>,
         now: i64,
     ) -> Result<Option<EventId>> {
         let digest = event.digest();
@@ -19,8 +21,7 @@ impl Tx<'_> {
         self.execute(
             "INSERT INTO event(id, digest, kind, field, type, key, conversation, received_at, body,
                                previous)
-             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
-               CASE WHEN ?10 THEN (SELECT last_event FROM conversation WHERE id = ?7) END)",
+             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             params![
                 id,
                 digest,
@@ -31,7 +32,7 @@ impl Tx<'_> {
                 conversation,
                 now,
                 event.body,
-                event.kind.is_said(),
+                previous,
             ],
         )?;
         events.add(self.connection, (digest, id))?;

@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// Accounts of numbers that are remembered; a bound, far above what anybody has.
+const WABAS_MAX: usize = 1_000;
+
 impl Tx<'_> {
     /// The queue of this kind and name, made when there is none.
     pub fn queue(&self, kind: QueueKind, name: &str) -> Result<QueueId> {
@@ -14,6 +17,8 @@ impl Tx<'_> {
             "INSERT INTO queue(kind, name) VALUES(?1, ?2)",
             params![kind as i64, name],
         )?;
+        // It has yet to learn its account.
+        self.unfiled.borrow_mut().wabas.remove(name);
         Ok(self.connection.last_insert_rowid())
     }
 
@@ -49,10 +54,17 @@ impl Tx<'_> {
 
     /// Writes down to which account a sending number belongs, if that is news.
     pub fn learn_waba(&self, number: &str, waba: &str) -> Result<()> {
+        let wabas = &mut self.unfiled.borrow_mut().wabas;
+        if wabas.get(number).is_some_and(|known| known == waba) {
+            return Ok(());
+        }
         self.execute(
             "UPDATE queue SET waba = ?3 WHERE kind = ?1 AND name = ?2 AND waba IS NOT ?3",
             params![QueueKind::Send as i64, number, waba],
         )?;
+        if wabas.len() < WABAS_MAX {
+            wabas.insert(number.to_owned(), waba.to_owned());
+        }
         Ok(())
     }
 

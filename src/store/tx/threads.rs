@@ -49,15 +49,6 @@ impl Tx<'_> {
         self.rows(sql, params![id, limit as i64], |row| row.get(0))
     }
 
-    /// The newest event of a conversation's thread is this one.
-    pub fn set_last_event(&self, id: ConversationId, event: EventId) -> Result<()> {
-        self.execute(
-            "UPDATE conversation SET last_event = ?2 WHERE id = ?1",
-            params![id, event],
-        )?;
-        Ok(())
-    }
-
     /// The newest message of a conversation's thread is this one.
     pub(super) fn set_last_message(&self, id: ConversationId, message: OutboxId) -> Result<()> {
         self.execute(
