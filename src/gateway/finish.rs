@@ -4,7 +4,7 @@ mod slow;
 
 use super::Gateway;
 use super::facts::Effect;
-use super::receive::{early_statuses, status_fault};
+use super::receive::early_statuses;
 use super::tally::became;
 use super::uploads;
 use super::window::Admission;
@@ -426,13 +426,14 @@ impl Ending<'_, '_> {
             for early in early_statuses(self.tx, wamid)? {
                 let said = ladder::of_status(&early.status, early.of_participant);
                 state = said.map_or(state, |said| state.merge(said));
-                if state == SendState::Failed {
-                    fault = Some(status_fault(&early));
+                if early.status == "failed" && state == SendState::Failed {
+                    let (gateway, message) = (self.gateway, &self.message);
+                    fault = Some(gateway.failed(self.tx, self.now, message, &early)?);
                 }
             }
         }
-        if let Some(fault) = &fault {
-            uploads::refused(self.tx, &self.message, fault.code)?;
+        if state.went_out() {
+            self.gateway.end_proved(self.tx, self.now, &self.message)?;
         }
         if state != self.message.state {
             self.tx
@@ -509,7 +510,8 @@ impl Ending<'_, '_> {
     /// the attempt does not count.
     fn halt(&self, scope: HaltScope, why: &Why) -> Result<Sent> {
         let (gateway, job) = (self.gateway, self.job.id);
-        gateway.meet_halt(self.tx, self.now, &self.queue, job, (scope, why), self.luck)?;
+        let met = (scope, Told::ByAnswer, why);
+        gateway.meet_halt(self.tx, self.now, &self.queue, job, met, self.luck)?;
         self.state(SendState::Queued, Some(why))?;
         let attempts = self.job.attempts.saturating_sub(1);
         let why = why.with_details();
@@ -523,7 +525,8 @@ impl Ending<'_, '_> {
     /// it: calls that began before the pause still come back.
     fn well(&self) -> Result<()> {
         let is_mark = outgoing::is_mark(&self.message.type_);
-        self.gateway.end_probed(self.tx, self.job.id, is_mark)?;
+        let (gateway, job) = (self.gateway, self.job.id);
+        gateway.end_probed(self.tx, self.now, job, is_mark, self.luck)?;
         let before = self.queue.breaker;
         let after = match before.probing() {
             true => Breaker::WELL,

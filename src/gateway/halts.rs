@@ -3,10 +3,13 @@
 //! one number that learns of an expired token spares all others the call. One
 //! message of one number probes for the whole scope now and then; a new token
 //! ends at once what was met with the old one.
+//!
+//! Some troubles show only after Graph has taken a message, by a status that says
+//! it failed: they end when a probe has gone out, not when Graph takes it.
 
 use super::Gateway;
 use crate::policy::retry::Backoff;
-use crate::policy::verdict::{HaltScope, Why};
+use crate::policy::verdict::{Failure, HaltScope, Why};
 use crate::store::rows::*;
 use crate::store::{Result, Tx};
 
@@ -16,6 +19,10 @@ const PROBE: Backoff = Backoff {
     first_ms: 60_000,
     max_ms: 15 * 60_000,
 };
+
+/// Between the soonest and the latest of a wait. Statuses are no attempts, and
+/// nobody else waits for the same time.
+const EVEN_LUCK: f64 = 0.5;
 
 /// When to probe for what only a new token ends.
 const NO_PROBE: i64 = i64::MAX;
@@ -43,7 +50,7 @@ impl Gateway {
                 halt.probe_at = now;
             }
             match self.is_over(&halt) {
-                true => tx.end_halt(halt.scope, &halt.subject)?,
+                true => end(tx, now, &halt)?,
                 false => halts.push(halt),
             }
         }
@@ -83,6 +90,7 @@ impl Gateway {
             failures: 0,
             probe_at: NO_PROBE,
             probe: None,
+            told: Told::ByAnswer,
         };
         tx.set_halt(&halt)?;
         halts.push(halt);
@@ -98,7 +106,7 @@ impl Gateway {
         now: i64,
         queue: &Queue,
         job: JobId,
-        (scope, why): (HaltScope, &Why),
+        (scope, told, why): (HaltScope, Told, &Why),
         luck: f64,
     ) -> Result<()> {
         let token_digest = self.token_digest(&queue.name).unwrap_or_default();
@@ -115,7 +123,7 @@ impl Gateway {
         let ended =
             |halt: &&Halt| let_in && halt.scope == HaltScope::Token && halt.probe == Some(job);
         for halt in halts.iter().filter(ended) {
-            tx.end_halt(halt.scope, &halt.subject)?;
+            end(tx, now, halt)?;
         }
         let known = halts
             .iter()
@@ -136,18 +144,82 @@ impl Gateway {
             failures,
             probe_at: now + PROBE.after(failures, luck),
             probe: None,
+            told: known.map_or(told, |halt| halt.told),
         })
     }
 
-    /// A probe has gone through: what it probed for is over. A read mark shows
-    /// that token and app are let in, not that messages go out.
-    pub(super) fn end_probed(&self, tx: &Tx<'_>, job: JobId, is_mark: bool) -> Result<()> {
-        for halt in tx.halts()? {
-            let shown = !is_mark || matches!(halt.scope, HaltScope::Token | HaltScope::App);
-            if halt.probe == Some(job) && shown {
-                tx.end_halt(halt.scope, &halt.subject)?;
+    /// A status says that a message failed which Graph had taken: payment and
+    /// accounts show like that. Statuses come late, many for one trouble: only a
+    /// message that was sent since the last mend, and went no further, tells news.
+    pub(super) fn meet_halt_late(
+        &self,
+        tx: &Tx<'_>,
+        now: i64,
+        message: &Message,
+        failure: &Failure,
+    ) -> Result<()> {
+        let Some(scope) = failure.halt.filter(|_| !message.state.went_out()) else {
+            return Ok(());
+        };
+        let queue = tx.queue(QueueKind::Send, &message.number)?;
+        let (Some(queue), Some(job)) = (tx.queue_row(queue)?, tx.job_of_outbox(message.id)?) else {
+            return Ok(());
+        };
+        // A mend to come: the clock was set back.
+        if message.changed_at < queue.mended_at && queue.mended_at <= now {
+            return Ok(());
+        }
+        let met = (scope, Told::ByStatus, &failure.why());
+        self.meet_halt(tx, now, &queue, job.id, met, EVEN_LUCK)
+    }
+
+    /// Graph took a probe: what it probed for is over, unless its status is to say
+    /// that. A read mark shows that token and app are let in, not that messages go
+    /// out.
+    pub(super) fn end_probed(
+        &self,
+        tx: &Tx<'_>,
+        now: i64,
+        job: JobId,
+        is_mark: bool,
+        luck: f64,
+    ) -> Result<()> {
+        let probed = |halt: &Halt| halt.probe == Some(job);
+        for mut halt in tx.halts()?.into_iter().filter(probed) {
+            let lets_in = matches!(halt.scope, HaltScope::Token | HaltScope::App);
+            match halt.told {
+                Told::ByAnswer if !is_mark || lets_in => end(tx, now, &halt)?,
+                Told::ByAnswer => {}
+                // If no status comes, the next probe does.
+                Told::ByStatus => {
+                    halt.probe_at = now + PROBE.after(halt.failures, luck);
+                    tx.set_halt(&halt)?;
+                }
             }
         }
         Ok(())
     }
+
+    /// A message has gone out. If it was a probe, what it probed for is over.
+    pub(super) fn end_proved(&self, tx: &Tx<'_>, now: i64, message: &Message) -> Result<()> {
+        let halts = tx.halts()?;
+        if halts.is_empty() {
+            return Ok(());
+        }
+        let job = tx.job_of_outbox(message.id)?.map(|job| job.id);
+        for halt in halts.iter().filter(|halt| halt.probe.is_some()) {
+            if halt.told == Told::ByStatus && halt.probe == job {
+                end(tx, now, halt)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Ends a halt for all numbers that stand still for it.
+fn end(tx: &Tx<'_>, now: i64, halt: &Halt) -> Result<()> {
+    for queue in tx.queues()?.iter().filter(|queue| covers(halt, queue)) {
+        tx.set_mended_at(queue.id, now)?;
+    }
+    tx.end_halt(halt.scope, &halt.subject)
 }

@@ -144,9 +144,14 @@ impl Gateway {
         let merged = said.fold(message.state, SendState::merge);
         if merged != message.state {
             let failed = all.iter().find(|facts| facts.status == "failed");
-            let fault = failed.filter(|_| merged == SendState::Failed);
-            let fault = fault.map(status_fault);
-            uploads::refused(tx, &message, fault.as_ref().and_then(|fault| fault.code))?;
+            let failed = failed.filter(|_| merged == SendState::Failed);
+            let fault = match failed {
+                Some(facts) => Some(self.failed(tx, now, &message, facts)?),
+                None => None,
+            };
+            if merged.went_out() {
+                self.end_proved(tx, now, &message)?;
+            }
             tx.set_message_state(message.id, merged, fault.as_ref(), now)?;
             became(tx, now, &message.type_, message.state, merged);
         }
@@ -163,6 +168,24 @@ impl Gateway {
         }
         received.to_send |= waiting.is_some();
         Ok(())
+    }
+
+    /// Meta could not deliver a message it had accepted: why, and what follows
+    /// for other messages.
+    pub(super) fn failed(
+        &self,
+        tx: &Tx<'_>,
+        now: i64,
+        message: &Message,
+        facts: &StatusFacts,
+    ) -> Result<Fault> {
+        let failure = verdict::failed_status(&facts.error_codes);
+        uploads::refused(tx, message, failure.code)?;
+        self.meet_halt_late(tx, now, message, &failure)?;
+        Ok(Fault {
+            code: failure.code,
+            text: failure.reason.to_owned(),
+        })
     }
 }
 
@@ -186,15 +209,6 @@ fn talked(before: Talk, event: &Incoming<'_>, id: EventId, now: i64) -> Talk {
     }
     talk.seen = opened(before.seen, event, now);
     talk
-}
-
-/// Why Meta could not deliver a message it had accepted.
-pub(super) fn status_fault(facts: &StatusFacts) -> Fault {
-    let known = facts.error_code.and_then(verdict::explain);
-    Fault {
-        code: facts.error_code,
-        text: known.unwrap_or("Meta could not deliver it").to_owned(),
-    }
 }
 
 /// Statuses that came before Graph's answer, or before a status with our mark:

@@ -77,6 +77,14 @@ impl SendState {
         self.rung() > 0
     }
 
+    /// It left Meta for the recipient.
+    pub fn went_out(self) -> bool {
+        matches!(
+            self,
+            SendState::Sent | SendState::Delivered | SendState::Read
+        )
+    }
+
     /// The state after `other` is learned as well.
     pub fn merge(self, other: SendState) -> SendState {
         match other.rung() > self.rung() {

@@ -177,40 +177,64 @@ pub fn read(answer: &Answer<'_>) -> Verdict {
 
 /// What a `failed` status says. The message is over either way: it has its wamid, and a repeat
 /// would be a new message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Failure {
-    pub why: Why,
+    /// The most telling of Meta's codes.
+    pub code: Option<i64>,
+    /// What happened and how to mend it, in our words.
+    pub reason: &'static str,
     /// The trouble is not this message's alone (131042, payment, comes mostly this way). Statuses
-    /// can be late: one older than the last mend must not halt again.
+    /// can be late: one about a message from before the last mend must not halt again.
     pub halt: Option<HaltScope>,
 }
 
-/// Reads `statuses[].errors`. Several errors can sit in it and the first is not always the telling
-/// one: what halts is picked before what refuses, a known code before a vague one. `None` when there
-/// is no error in it.
-pub fn status_error(errors: &Value) -> Option<Failure> {
-    let all = errors
-        .as_array()
-        .map_or(std::slice::from_ref(errors), |a| a);
-    all.iter()
-        .filter(|e| e.is_object())
-        .map(GraphError::parse)
-        .min_by_key(GraphError::vagueness)
-        .map(|error| {
-            let known = error.known();
-            let reason = known.map_or(
+impl Failure {
+    /// As the answer to a call would have said it.
+    pub fn why(&self) -> Why {
+        Why {
+            code: self.code,
+            ..Why::ours(self.reason.to_owned())
+        }
+    }
+}
+
+/// Reads the codes in `statuses[].errors`. There can be several, and the first is not always the
+/// telling one: what halts is picked before what refuses, a known code before a vague one.
+pub fn failed_status(codes: &[i64]) -> Failure {
+    let known = |code: i64| codes::find(code, None);
+    let code = codes
+        .iter()
+        .copied()
+        .min_by_key(|code| vagueness(*code, known(*code)));
+    let found = code.and_then(known);
+    Failure {
+        code,
+        reason: match (found, code) {
+            (Some((_, reason)), _) => reason,
+            (None, Some(_)) => {
                 "Meta reports a failure with an error code this version does not know: read the \
-                 details, and look the code up in Meta's list of error codes",
-                |(_, reason)| reason,
-            );
-            Failure {
-                halt: match known {
-                    Some((Means::Halt(scope), _)) => Some(scope),
-                    _ => None,
-                },
-                why: error.why(reason.to_owned()),
+                 details, and look the code up in Meta's list of error codes"
             }
-        })
+            (None, None) => "Meta could not deliver it",
+        },
+        halt: match found {
+            Some((Means::Halt(scope), _)) => Some(scope),
+            _ => None,
+        },
+    }
+}
+
+/// How little a code says; the least first.
+fn vagueness(code: i64, known: Option<(Means, &str)>) -> u8 {
+    match known {
+        // A refusal, but Meta's word for "something about this message".
+        _ if code == 135000 => 4,
+        Some((Means::Halt(_), _)) => 0,
+        Some((Means::Refused, _)) => 1,
+        Some((Means::Retry(..), _)) => 2,
+        None => 3,
+        Some((Means::Unknown(..), _)) => 4,
+    }
 }
 
 fn read_http(status: u16, wait: Option<Duration>, body: &[u8]) -> Verdict {
@@ -393,19 +417,6 @@ impl GraphError {
 
     fn known(&self) -> Option<(Means, &'static str)> {
         codes::find(self.code?, self.subcode)
-    }
-
-    fn vagueness(&self) -> u8 {
-        match self.known() {
-            // A refusal, but Meta's word for "something about this message".
-            _ if self.code == Some(135000) => 4,
-            Some((Means::Halt(_), _)) => 0,
-            Some((Means::Refused, _)) => 1,
-            Some((Means::Retry(..), _)) => 2,
-            None if self.code.is_some() => 3,
-            Some((Means::Unknown(..), _)) => 4,
-            None => 5,
-        }
     }
 
     fn why(&self, reason: String) -> Why {

@@ -65,6 +65,8 @@ pub struct Queue {
     pub name: String,
     /// Whether the settings name it, as the last start or reload read them.
     pub served: bool,
+    /// When its last halt ended, in Unix milliseconds; 0: never halted.
+    pub mended_at: i64,
     /// Whether the other side as a whole is down.
     pub breaker: Breaker,
     /// How many replies went in a row while bulk waited.
@@ -105,6 +107,18 @@ pub struct Halt {
     pub probe_at: i64,
     /// The job that probes, or did last.
     pub probe: Option<JobId>,
+    /// Who told of it, and so who can tell that it is over.
+    pub told: Told,
+}
+
+/// How a trouble shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Graph refuses the call; one that it takes shows that it is over.
+    ByAnswer,
+    /// Graph takes the message and a status says later that it failed: only a
+    /// message that went out shows that it is over.
+    ByStatus,
 }
 
 impl Halt {

@@ -149,7 +149,8 @@ CREATE INDEX job_dead ON job(id) WHERE state = 3;
 /// * `halt`: what stands still until a person acts, a row for each token, number,
 ///   account or app (gateway::halts). Version 1 had a number's halt in its queue;
 ///   `halt_since` was when it was last seen, which is as good as is known. What was
-///   an account's becomes the number's: its account was not known.
+///   an account's becomes the number's: its account was not known. `by_status`:
+///   statuses told of it. `queue.mended_at`: when the number's last halt ended.
 /// * `conversation.first_message`: the event with which its person first turned to
 ///   us; 0 when it is not known which. `marketing_stopped_at`: since when that
 ///   person wants no marketing.
@@ -186,6 +187,7 @@ CREATE INDEX job_dead ON job(id) WHERE state = 3;
 ///   no marketing.
 const VERSION_2: &str = "
 ALTER TABLE queue ADD COLUMN waba TEXT;
+ALTER TABLE queue ADD COLUMN mended_at INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE queue ADD COLUMN throttled_until INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE queue ADD COLUMN throttle_hits INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE queue ADD COLUMN throttle_share INTEGER NOT NULL DEFAULT 1000;
@@ -251,12 +253,13 @@ CREATE TABLE halt(
   failures INTEGER NOT NULL,
   probe_at INTEGER NOT NULL,
   probe INTEGER,
+  by_status INTEGER NOT NULL,
   PRIMARY KEY(scope, subject)
 ) WITHOUT ROWID;
 INSERT OR IGNORE INTO halt
   SELECT CASE WHEN halt_scope IN ('token', 'app') THEN halt_scope ELSE 'number' END,
          CASE halt_scope WHEN 'token' THEN token_digest WHEN 'app' THEN '' ELSE name END,
-         name, token_digest, NULL, halt, NULL, halt_since, failures, closed_until, NULL
+         name, token_digest, NULL, halt, NULL, halt_since, failures, closed_until, NULL, 0
   FROM queue WHERE halt IS NOT NULL AND token_digest <> '';
 UPDATE queue SET failures = 0, closed_until = 0 WHERE halt IS NOT NULL;
 UPDATE queue SET token_digest = NULL WHERE token_digest = '';

@@ -23,7 +23,8 @@ macro_rules! event_columns {
 macro_rules! queue_columns {
     () => {
         "id, kind, name, failures, closed_until, full_at_us, waba, token_digest,
-         throttled_until, throttle_hits, throttle_share, replies_in_a_row, served"
+         throttled_until, throttle_hits, throttle_share, replies_in_a_row, served,
+         mended_at"
     };
 }
 macro_rules! job_columns {
@@ -202,6 +203,7 @@ fn queue(row: &Row<'_>) -> rusqlite::Result<Queue> {
         next_us: row.get(5)?,
         replies: row.get(11)?,
         served: row.get(12)?,
+        mended_at: row.get(13)?,
         waba: row.get(6)?,
         token_digest: row.get(7)?,
         throttle: Throttle {
@@ -227,6 +229,10 @@ fn halt(row: &Row<'_>) -> rusqlite::Result<Halt> {
         failures: row.get(8)?,
         probe_at: row.get(9)?,
         probe: row.get(10)?,
+        told: match row.get(11)? {
+            true => Told::ByStatus,
+            false => Told::ByAnswer,
+        },
     })
 }
 

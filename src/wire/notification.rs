@@ -91,8 +91,8 @@ pub struct StatusFacts {
     pub opaque: Option<String>,
     /// It speaks of one member of a group, not of the message as a whole.
     pub of_participant: bool,
-    /// The first error's code, for `failed`.
-    pub error_code: Option<i64>,
+    /// The errors' codes, for `failed`. The first is not always the telling one.
+    pub error_codes: Vec<i64>,
     /// When the free entry point ends that the message was in, in Unix seconds.
     pub free_until: Option<i64>,
     /// What the message is for, by the price Meta put on it.

@@ -249,3 +249,122 @@ fn a_read_mark_that_goes_through_does_not_show_that_messages_do() {
     bench.sent(&probe, &graph(200, r#"{"success":true}"#, None));
     assert_eq!(halts(&bench).len(), 1);
 }
+
+/// What Meta says of a message it had taken; with a code it failed.
+fn told(bench: &mut Bench, sending: &Sending, wamid: &str, word: &str, code: Option<i64>) {
+    let mark = bench.gateway.mark(sending.outbox);
+    let waba = WABAS.iter().find(|(number, _)| *number == sending.number);
+    let body = sample::status(&Status {
+        number: &sending.number,
+        display: "15550109000",
+        waba: waba.unwrap().1,
+        wamid,
+        status: word,
+        recipient: Recipient::Phone(ANN),
+        user_id: None,
+        opaque: Some(&mark),
+        error: code.map(|code| (code, "x")),
+        timestamp: 1,
+    });
+    bench.receive(&body);
+}
+
+/// All six are taken by Graph; then the first two, of one account, fail late.
+fn unpaid() -> (Bench, Vec<Sending>) {
+    let mut bench = three();
+    let all = sending(&mut bench);
+    for (send, n) in all.iter().zip(1..) {
+        bench.sent(send, &accepted(&format!("w{n}")));
+    }
+    for (number, _) in WABAS {
+        for to in ["15550109998", "15550109999"] {
+            post(&mut bench, number, to);
+        }
+    }
+    for (send, n) in all.iter().take(2).zip(1..) {
+        told(&mut bench, send, &format!("w{n}"), "failed", Some(131_042));
+    }
+    (bench, all)
+}
+
+#[test]
+fn trouble_that_only_statuses_tell_of_halts_until_a_message_goes_out() {
+    let (mut bench, all) = unpaid();
+    let halt = halts(&bench).remove(0);
+    assert_eq!((halt.scope.as_str(), halt.failures), ("account", 1));
+    assert_eq!(bench.outbox(all[0].outbox).0, SendState::Failed);
+    let other = sending(&mut bench);
+    assert_eq!(numbers(&other), [THREE], "another account goes on");
+    // Graph takes the probe as it took the others: that says nothing.
+    bench.now += 2 * MINUTE;
+    let probe = bench.sends().remove(0);
+    bench.sent(&probe, &accepted("p1"));
+    assert!(bench.sends().is_empty());
+    told(&mut bench, &probe, "p1", "failed", Some(131_042));
+    assert_eq!(halts(&bench)[0].failures, 2);
+    // No status at all: another probe, later.
+    bench.now += 15 * MINUTE;
+    let silent = bench.sends().remove(0);
+    bench.sent(&silent, &accepted("p2"));
+    assert!(bench.sends().is_empty());
+    bench.now += 15 * MINUTE;
+    let probe = bench.sends().remove(0);
+    bench.sent(&probe, &accepted("p3"));
+    told(&mut bench, &probe, "p3", "delivered", None);
+    assert!(halts(&bench).is_empty());
+    assert_eq!(numbers(&sending(&mut bench)), [TWO]);
+}
+
+#[test]
+fn a_late_status_of_a_message_from_before_the_mend_halts_nothing() {
+    let (mut bench, all) = unpaid();
+    bench.now += 15 * MINUTE;
+    let mut claimed = bench.sends();
+    claimed.retain(|send| send.number != THREE);
+    let probe = claimed.remove(0);
+    bench.sent(&probe, &accepted("p1"));
+    told(&mut bench, &probe, "p1", "sent", None);
+    told(&mut bench, &all[2], "w3", "failed", Some(131_042));
+    assert_eq!(bench.outbox(all[2].outbox).0, SendState::Failed);
+    assert!(halts(&bench).is_empty());
+    // One that was taken since is news.
+    bench.now += MINUTE;
+    let new = sending(&mut bench).remove(0);
+    bench.sent(&new, &accepted("n1"));
+    told(&mut bench, &new, "n1", "failed", Some(131_042));
+    assert_eq!(halts(&bench).len(), 1);
+}
+
+#[test]
+fn a_status_from_before_graphs_answer_halts_as_well() {
+    let mut bench = three();
+    let all = sending(&mut bench);
+    let unmarked = sample::status(&Status {
+        number: NUMBER,
+        display: "15550109000",
+        waba: "1",
+        wamid: "w1",
+        status: "failed",
+        recipient: Recipient::Phone(ANN),
+        user_id: None,
+        opaque: None,
+        error: Some((131_042, "x")),
+        timestamp: 1,
+    });
+    bench.receive(&unmarked);
+    assert!(halts(&bench).is_empty(), "whose it is is not known yet");
+    bench.sent(&all[0], &accepted("w1"));
+    assert_eq!(halts(&bench)[0].scope.as_str(), "account");
+}
+
+#[test]
+fn what_concerns_one_message_or_one_that_went_out_halts_nothing() {
+    let mut bench = three();
+    let all = sending(&mut bench);
+    bench.sent(&all[0], &accepted("w1"));
+    told(&mut bench, &all[0], "w1", "failed", Some(131_026));
+    bench.sent(&all[1], &accepted("w2"));
+    told(&mut bench, &all[1], "w2", "sent", None);
+    told(&mut bench, &all[1], "w2", "failed", Some(131_042));
+    assert!(halts(&bench).is_empty());
+}

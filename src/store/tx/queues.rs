@@ -101,7 +101,7 @@ impl Tx<'_> {
     pub fn halts(&self) -> Result<Vec<Halt>> {
         self.rows(
             "SELECT scope, subject, number, token_digest, code, reason, details, since, failures,
-                    probe_at, probe
+                    probe_at, probe, by_status
              FROM halt ORDER BY since, scope, subject",
             &[],
             halt,
@@ -112,8 +112,9 @@ impl Tx<'_> {
     pub fn set_halt(&self, halt: &Halt) -> Result<()> {
         self.execute(
             "INSERT OR REPLACE INTO halt(scope, subject, number, token_digest, code, reason,
-                                         details, since, failures, probe_at, probe)
-             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                                         details, since, failures, probe_at, probe,
+                                         by_status)
+             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             params![
                 halt.scope.as_str(),
                 halt.subject,
@@ -126,7 +127,17 @@ impl Tx<'_> {
                 halt.failures,
                 halt.probe_at,
                 halt.probe,
+                halt.told == Told::ByStatus,
             ],
+        )?;
+        Ok(())
+    }
+
+    /// A number was halted until then.
+    pub fn set_mended_at(&self, id: QueueId, now: i64) -> Result<()> {
+        self.execute(
+            "UPDATE queue SET mended_at = ?2 WHERE id = ?1",
+            params![id, now],
         )?;
         Ok(())
     }

@@ -88,6 +88,9 @@ fn one_status_key(field: &str, wamid: &str, status: &str, members: &[Member<'_>]
     key
 }
 
+/// Errors of one status that are looked at; Meta sends one or two.
+const ERRORS_MAX: usize = 8;
+
 /// Statuses of payments and calls share the list, not the meaning.
 pub(super) fn status_facts(members: &[Member<'_>]) -> Option<StatusFacts> {
     let type_is = |type_| raw::text_is(members, "type", type_);
@@ -95,7 +98,7 @@ pub(super) fn status_facts(members: &[Member<'_>]) -> Option<StatusFacts> {
         return None;
     }
     let errors = raw::get(members, "errors").and_then(raw::elements);
-    let error_code = errors.iter().flatten().find_map(|error| {
+    let error_codes = errors.iter().flatten().filter_map(|error| {
         let error = raw::members(error)?;
         raw::get_text(&error, "code")?.parse().ok()
     });
@@ -104,7 +107,7 @@ pub(super) fn status_facts(members: &[Member<'_>]) -> Option<StatusFacts> {
         status: raw::get_text(members, "status")?.into_owned(),
         opaque: raw::get_text(members, "biz_opaque_callback_data").map(Cow::into_owned),
         of_participant: is_of_participant(members),
-        error_code,
+        error_codes: error_codes.take(ERRORS_MAX).collect(),
         free_until: opening::free_until(members),
         purpose: marketing::purpose(members),
     })

@@ -125,42 +125,46 @@ fn keys_stay_short_and_apart_however_long_the_ids() {
 
 #[test]
 fn a_status_says_what_the_ladder_needs() {
-    let facts = |status: &str, opaque: Option<&str>, of_participant, error_code| {
+    let facts = |status: &str, opaque: Option<&str>, of_participant, codes: &[i64]| {
         Some(StatusFacts {
             wamid: "m1".into(),
             status: status.into(),
             opaque: opaque.map(Into::into),
             of_participant,
-            error_code,
+            error_codes: codes.to_vec(),
             free_until: None,
             purpose: None,
         })
     };
     let rows = [
-        (r#""status":"sent""#, facts("sent", None, false, None)),
+        (r#""status":"sent""#, facts("sent", None, false, &[])),
         (
             r#""status":"new word","biz_opaque_callback_data":"\u006f:1""#,
-            facts("new word", Some("o:1"), false, None),
+            facts("new word", Some("o:1"), false, &[]),
         ),
         (
             r#""status":"failed","errors":[{"code":131026}]"#,
-            facts("failed", None, false, Some(131_026)),
+            facts("failed", None, false, &[131_026]),
         ),
         (
             r#""status":"failed","errors":[null,{"code":"131026"}]"#,
-            facts("failed", None, false, Some(131_026)),
+            facts("failed", None, false, &[131_026]),
+        ),
+        (
+            r#""status":"failed","errors":[{"code":131026},{},{"code":131042}]"#,
+            facts("failed", None, false, &[131_026, 131_042]),
         ),
         (
             r#""status":"failed","errors":{}"#,
-            facts("failed", None, false, None),
+            facts("failed", None, false, &[]),
         ),
         (
             r#""status":"read","recipient_participant_user_id":"US.1""#,
-            facts("read", None, true, None),
+            facts("read", None, true, &[]),
         ),
         (
             r#""status":"read","recipient_participant_id":null"#,
-            facts("read", None, false, None),
+            facts("read", None, false, &[]),
         ),
         (r#""status":"captured","type":"payment""#, None),
         (r#""status":"RINGING","type":"call""#, None),
