@@ -281,6 +281,97 @@ fn cookies_are_for_this_browser_and_by_tls_for_tls_alone() {
 }
 
 #[test]
+fn the_settings_are_shown_and_no_secret_is() {
+    let stage = Stage::new(&[("WHATSAPP_TOKEN", "hush-token"), ("API_WAIT", "3s")]);
+    let page = stage.logged_in().get("/console/settings").body;
+    for shown in [
+        "API_WAIT",
+        "<bdi>3s</bdi>",
+        "set, not shown",
+        "the environment",
+    ] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    let secrets = ["hush-token", APP_SECRET, VERIFY_TOKEN, SECRET, HASH];
+    assert!(
+        secrets.iter().all(|secret| !page.contains(secret)),
+        "{page}"
+    );
+}
+
+#[test]
+fn a_text_is_tried_on_the_rules_and_stays_inert() {
+    let folder = Folder::new();
+    let file = folder.path().join("rules.toml");
+    let rules = r#"
+        [[rule]]
+        name = "<b>hours</b>"
+        words = "open"
+        reply = "We are open, {{ name }}."
+        [[rule]]
+        words = "<script>alert(1)</script>"
+        reply = "{{ text }}"
+    "#;
+    std::fs::write(&file, rules).unwrap();
+    let stage = Stage::new(&[("RULES_FILE", file.to_str().unwrap())]);
+    let mut browser = stage.logged_in();
+    let page = browser.get("/console/rules").body;
+    assert!(page.contains("&lt;b&gt;hours&lt;/b&gt;"), "{page}");
+    let page = browser.send(
+        "/console/rules",
+        &[("text", "are you open?"), ("type", "text")],
+    );
+    assert!(page.body.contains("Rule 1 fits"), "{}", page.body);
+    assert!(page.body.contains("We are open, "), "{}", page.body);
+    let hostile = "\"><script>alert(1)</script>\u{202e}\u{1b}";
+    let page = browser
+        .send("/console/rules", &[("text", hostile), ("type", "text")])
+        .body;
+    assert!(page.contains("Rule 2 fits"), "{page}");
+    assert!(!page.contains("<script>alert"), "{page}");
+    let page = browser
+        .send("/console/rules", &[("text", "x"), ("type", "text")])
+        .body;
+    assert!(
+        page.contains("No rule fits") && page.contains("does not fit: words"),
+        "{page}"
+    );
+    std::fs::write(&file, "[[rule]]\nword = 'x'").unwrap();
+    let page = browser.get("/console/rules").body;
+    assert!(
+        page.contains("is wrong. In force is what it said before"),
+        "{page}"
+    );
+    assert_eq!(stage.place.inbox().len(), 0, "nothing came of it");
+}
+
+#[test]
+fn live_pages_are_fetched_without_their_frame_and_keep_nobody_logged_in() {
+    let stage = Stage::new(&[]);
+    let mut browser = stage.logged_in();
+    let whole = browser.get("/console").body;
+    assert!(
+        whole.contains("<nav") && whole.contains("All is well"),
+        "{whole}"
+    );
+    let answer = browser.poll("/console");
+    assert_eq!(answer.status, 200);
+    assert!(
+        answer.body.contains("All is well") && !answer.body.contains("<nav"),
+        "{}",
+        answer.body
+    );
+    assert!(answer.header("Set-Cookie").is_none(), "{}", answer.head);
+    stage
+        .place
+        .service
+        .take(&text_message(1, "15550107001", "hi"));
+    let drawn = browser.poll("/console").body;
+    let received = drawn.split("Received").nth(1).unwrap();
+    assert!(received.contains("<dd>1<svg"), "{drawn}");
+}
+
+#[test]
 fn what_is_too_long_or_not_there_is_refused_plainly() {
     let stage = Stage::new(&[]);
     let mut browser = stage.logged_in();

@@ -4,9 +4,7 @@ use super::{Failure, Outcome, output};
 use crate::config::{self, Sources};
 use crate::edge::clock;
 use crate::gateway::{Effect, Facts};
-use crate::handler::rules::{Answer, Judged, Rules, Trial};
-use crate::wire::event::Event;
-use crate::wire::outgoing::{self, ReplyTo};
+use crate::handler::rules::{Answer, Judged, Rules, Trial, Tried, Untried};
 use lexopt::{Arg, Parser, ValueExt};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -80,15 +78,19 @@ pub fn run(mut parser: Parser) -> Outcome {
         referral: options.referral.as_deref(),
         at: now,
     };
-    let envelope = trial.envelope().map_err(Failure::Misused)?;
     let resting = options.resting.into_iter().map(|name| (name, i64::MAX));
     let facts = Facts {
         first_contact: options.first_contact,
         resting: resting.collect(),
         ..Facts::default()
     };
-    let judged = rules.judge(&Event::read(&envelope), &facts, now);
-    let messages = messages(&judged, &envelope)?;
+    let tried = trial
+        .put_to(&rules, &facts)
+        .map_err(|untried| match untried {
+            Untried::Unknown(text) => Failure::Misused(text),
+            Untried::Failed(text) => Failure::says(text),
+        })?;
+    let Tried { judged, messages } = tried;
     match options.json {
         true => output::json_line(&in_json(&judged, &messages)),
         false => output::print(&in_words(&judged, &messages)),
@@ -146,23 +148,6 @@ fn time(text: &str) -> Result<i64, Failure> {
             "--at {text} is no moment: write 2026-12-24T18:30+01:00, or 2026-12-24T18:30[Europe/Berlin]"
         ))
     })
-}
-
-/// The messages as Graph would get them.
-fn messages(judged: &Judged, envelope: &str) -> Result<Vec<Value>, Failure> {
-    let Some(answer) = &judged.answer else {
-        return Ok(Vec::new());
-    };
-    let replies = answer.replies.as_ref().map_err(|unfilled| {
-        Failure::says(format!("the reply of rule {} {unfilled}", answer.rule))
-    })?;
-    let reply_to = ReplyTo::of(envelope)
-        .ok_or_else(|| Failure::says("nobody could be answered: name the customer with --from"))?;
-    let complete = |reply: &String| {
-        let message = outgoing::reply(reply, &reply_to).map_err(Failure::says)?;
-        serde_json::from_str(&message.body).map_err(Failure::because)
-    };
-    replies.iter().map(complete).collect()
 }
 
 fn in_json(judged: &Judged, messages: &[Value]) -> Value {

@@ -8,6 +8,7 @@
 
 mod command;
 mod console;
+mod effective;
 mod levels;
 mod observers;
 mod sources;
@@ -15,6 +16,7 @@ pub mod table;
 
 pub use command::Command;
 pub use console::Console;
+pub use effective::{Effective, Shown, Source};
 pub use levels::{Levels, LogFormat, crate_of};
 pub use observers::{Observer, ObserverLimits, Selection};
 pub use sources::Sources;
@@ -234,6 +236,8 @@ pub struct Config {
     pub log_levels: Levels,
     /// How they are written.
     pub log_format: LogFormat,
+    /// All settings, to be shown.
+    pub effective: Vec<Effective>,
     /// What is odd, though not wrong: said at start.
     pub warnings: Vec<String>,
 }
@@ -421,6 +425,7 @@ pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
         log_levels: reader.levels(),
         log_format: reader.log_format(),
         observers,
+        effective: reader.effective(),
         warnings: [
             warnings(sources, allow_unsigned, !app_secrets.is_empty()),
             unread,

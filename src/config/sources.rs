@@ -1,6 +1,6 @@
 //! Where values come from, in the order in which they win.
 
-use super::{Problem, table};
+use super::{Problem, Source, table};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -12,6 +12,8 @@ const SECRET_BYTES_MAX: usize = 64 * 1024;
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     values: BTreeMap<String, String>,
+    /// Where those values come from that are not from the environment.
+    origins: BTreeMap<String, Source>,
     from_dotenv: Vec<String>,
     /// Whoever runs the service answers itself, without a setting.
     pub(super) answered: bool,
@@ -62,6 +64,12 @@ impl Sources {
         }
     }
 
+    /// Where the value of `name` comes from.
+    pub fn origin(&self, name: &str) -> Source {
+        let origin = self.origins.get(name).cloned();
+        origin.unwrap_or(Source::Environment)
+    }
+
     /// Takes back from `running` what only a restart changes, and names what
     /// would have been different.
     pub fn keep_fixed(&mut self, running: &Sources) -> Vec<&'static str> {
@@ -78,6 +86,10 @@ impl Sources {
             match running.values.get(name) {
                 Some(value) => self.values.insert(name.to_owned(), value.clone()),
                 None => self.values.remove(name),
+            };
+            match running.origins.get(name) {
+                Some(origin) => self.origins.insert(name.to_owned(), origin.clone()),
+                None => self.origins.remove(name),
             };
         }
         kept
@@ -129,6 +141,8 @@ impl Sources {
         match std::fs::read_to_string(path) {
             Ok(text) if text.len() <= SECRET_BYTES_MAX => {
                 self.values.insert(name.to_owned(), text.trim().to_owned());
+                let origin = Source::File(path.display().to_string());
+                self.origins.insert(name.to_owned(), origin);
             }
             Ok(_) => self.problems.push(Problem(format!(
                 "the file for {name} ({}) is too long to be a secret",
@@ -163,7 +177,10 @@ impl Sources {
             match read {
                 Some(Some((name, value))) => {
                     self.from_dotenv.push(name.clone());
-                    self.values.entry(name).or_insert(value);
+                    if !self.values.contains_key(&name) {
+                        self.origins.insert(name.clone(), Source::Dotenv);
+                        self.values.insert(name, value);
+                    }
                 }
                 Some(None) => {}
                 None => self.problems.push(Problem(format!(
@@ -208,6 +225,8 @@ mod tests {
         let mut sources = Sources::from_pairs([("LISTEN", "b")]);
         sources.read_dotenv(&path);
         assert_eq!(sources.value("LISTEN").as_deref(), Some("b"));
+        assert_eq!(sources.origin("LISTEN"), Source::Environment);
+        assert_eq!(sources.origin("APP_SECRET"), Source::Dotenv);
         assert_eq!(sources.value("APP_SECRET").as_deref(), Some("p$w"));
         let problem = &sources.problems[0].0;
         assert!(
@@ -247,6 +266,8 @@ mod tests {
             Some("from-credentials")
         );
         assert_eq!(sources.value("LISTEN"), None);
+        let file = Source::File(one.display().to_string());
+        assert_eq!(sources.origin("VERIFY_TOKEN"), file);
         assert!(sources.problems[0].0.contains("SESSION_SECRET"));
         std::fs::remove_dir_all(folder).unwrap();
     }

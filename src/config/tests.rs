@@ -327,3 +327,38 @@ fn env_example_is_the_tables() {
         "run: UPDATE=1 cargo test env_example"
     );
 }
+
+#[test]
+fn settings_are_shown_with_their_sources_and_no_secret_is() {
+    let sources = Sources::from_pairs([
+        ("APP_SECRET", "hush-1,hush-2"),
+        ("WHATSAPP_TOKEN_42", "hush-3"),
+        ("WHATSAPP_TOKEN_43_FILE", "/run/token"),
+        ("FORWARD_URL", "https://app.example/in?key=hush-4"),
+        ("RATE_PER_NUMBER_42", "20"),
+        ("PATH", "/usr/bin"),
+    ]);
+    let (config, _) = survey(&sources);
+    let find = |name: &str| {
+        let found = config.effective.iter().find(|one| one.name == name);
+        found.map(|one| (one.value.clone(), one.source.clone()))
+    };
+    let value = |text: &str| Shown::Value(text.into());
+    for (name, shown, source) in [
+        ("APP_SECRET", Shown::Hidden(2), Source::Environment),
+        ("VERIFY_TOKEN", Shown::Nothing, Source::Default),
+        ("WHATSAPP_TOKEN_42", Shown::Hidden(1), Source::Environment),
+        ("LISTEN", value("127.0.0.1:8080"), Source::Default),
+        ("RATE_PER_NUMBER_42", value("20"), Source::Environment),
+        (
+            "FORWARD_URL",
+            value("https://app.example/in?…"),
+            Source::Environment,
+        ),
+    ] {
+        assert_eq!(find(name), Some((shown, source)), "{name}");
+    }
+    assert_eq!(find("PATH"), None);
+    assert_eq!(find("WHATSAPP_TOKEN_43_FILE"), None);
+    assert!(!format!("{:?}", config.effective).contains("hush"));
+}

@@ -29,6 +29,11 @@ pub trait Handler: Send + Sync {
         None
     }
 
+    /// The rules, if it is those: to be looked at.
+    fn rules(&self) -> Option<&rules::Rules> {
+        None
+    }
+
     /// The service ends, and has waited for as long as it may: what is under way
     /// is to end now. It will be handed over again.
     fn stop(&self) {}

@@ -53,7 +53,7 @@ use condition::{Case, Condition};
 use template::{Reply, Templates, Values};
 
 pub use template::Unfilled;
-pub use trial::Trial;
+pub use trial::{Trial, Tried, Untried, triable};
 
 /// No one writes so many rules by hand.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -65,6 +65,8 @@ pub struct Rules(Arc<Loaded>);
 struct Loaded {
     rules: Vec<Rule>,
     templates: Templates,
+    /// Of the file's text.
+    digest: [u8; 16],
 }
 
 /// A condition and what is done when it holds.
@@ -108,6 +110,25 @@ pub struct Judged {
     /// Why each rule before it does not fit: the key of its first condition that does not hold,
     /// `cooldown` while it rests, or a word of why it is not asked.
     pub passed: Vec<&'static str>,
+}
+
+/// A rule, as it is listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed<'r> {
+    /// Counted from 1.
+    pub rule: usize,
+    /// Its name, if it has one.
+    pub name: Option<&'r str>,
+    /// Where it stands in the file, counted from 1.
+    pub line: usize,
+    /// The keys of its conditions.
+    pub conditions: Vec<&'static str>,
+    /// How many messages it answers with.
+    pub replies: usize,
+    /// How long it rests in a conversation after it fired there.
+    pub cooldown_ms: Option<i64>,
+    /// A person is to go on.
+    pub hand_over: bool,
 }
 
 /// One mistake in a rules file: where and what it is, and how to mend it.
@@ -195,6 +216,25 @@ impl Rules {
     /// Whether there is no rule.
     pub fn is_empty(&self) -> bool {
         self.0.rules.is_empty()
+    }
+
+    /// Whether both are of the same text.
+    pub fn is_same(&self, other: &Rules) -> bool {
+        self.0.digest == other.0.digest
+    }
+
+    /// All rules, in order.
+    pub fn list(&self) -> impl Iterator<Item = Listed<'_>> {
+        let rules = self.0.rules.iter().enumerate();
+        rules.map(|(index, rule)| Listed {
+            rule: index + 1,
+            name: rule.name.as_deref(),
+            line: rule.line,
+            conditions: rule.conditions.iter().map(Condition::key).collect(),
+            replies: rule.replies.len(),
+            cooldown_ms: rule.cooldown_ms,
+            hand_over: rule.hand_over,
+        })
     }
 
     /// What the first rule that fits answers; `None` if none does. `facts` is what is known of the
@@ -310,6 +350,10 @@ fn is_said_to_us(content: &Content) -> bool {
 }
 
 impl Handler for Rules {
+    fn rules(&self) -> Option<&Rules> {
+        Some(self)
+    }
+
     fn wants(&self) -> Wants {
         Wants::Messages
     }

@@ -70,7 +70,11 @@ pub(super) fn read(text: &str) -> Result<Loaded, Vec<Problem>> {
     } = reader;
     problems.sort_by_key(|problem| problem.line);
     match problems.is_empty() {
-        true => Ok(Loaded { rules, templates }),
+        true => Ok(Loaded {
+            rules,
+            templates,
+            digest: key_digest(text),
+        }),
         false => Err(problems),
     }
 }

@@ -2,6 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::{Judged, Rules};
+use crate::gateway::Facts;
+use crate::wire::event::Event;
+use crate::wire::outgoing::{self, ReplyTo};
 use crate::wire::sample::{self, Sample};
 
 /// A message to try rules with.
@@ -24,6 +28,24 @@ pub struct Trial<'t> {
     pub referral: Option<&'t str>,
     /// When, in Unix milliseconds.
     pub at: i64,
+}
+
+/// What the rules make of it.
+#[derive(Debug)]
+pub struct Tried {
+    /// Which rule fits, and why those before it do not.
+    pub judged: Judged,
+    /// The messages it is answered with, as Graph would get them.
+    pub messages: Vec<Value>,
+}
+
+/// Why nothing comes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Untried {
+    /// Such a message cannot be tried.
+    Unknown(String),
+    /// The answer cannot be made.
+    Failed(String),
 }
 
 /// A rule's word for a type, the sample's for it, and where the id of what is tapped stands.
@@ -58,7 +80,23 @@ const KINDS: [(&str, &str, Option<&str>); 20] = [
     ("revoke", "revoke", None),
 ];
 
+/// The types of messages that can be tried.
+pub fn triable() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|(name, ..)| *name)
+}
+
 impl Trial<'_> {
+    /// Puts it to the rules; `facts` is what is known of the conversation.
+    ///
+    /// # Errors
+    /// When such a message cannot be tried, or the answer cannot be made.
+    pub fn put_to(&self, rules: &Rules, facts: &Facts) -> Result<Tried, Untried> {
+        let envelope = self.envelope().map_err(Untried::Unknown)?;
+        let judged = rules.judge(&Event::read(&envelope), facts, self.at);
+        let messages = messages(&judged, &envelope).map_err(Untried::Failed)?;
+        Ok(Tried { judged, messages })
+    }
+
     /// The envelope of the message, as it would be stored.
     ///
     /// # Errors
@@ -113,6 +151,23 @@ impl Trial<'_> {
         }
         Ok(sample::wire_json(&envelope))
     }
+}
+
+/// The messages as Graph would get them.
+fn messages(judged: &Judged, envelope: &str) -> Result<Vec<Value>, String> {
+    let Some(answer) = &judged.answer else {
+        return Ok(Vec::new());
+    };
+    let replies = answer.replies.as_ref();
+    let replies =
+        replies.map_err(|unfilled| format!("the reply of rule {} {unfilled}", answer.rule))?;
+    let reply_to = ReplyTo::of(envelope)
+        .ok_or("nobody could be answered: name the customer by a phone number or BSUID")?;
+    let complete = |reply: &String| {
+        let message = outgoing::reply(reply, &reply_to)?;
+        serde_json::from_str(&message.body).map_err(|error| error.to_string())
+    };
+    replies.iter().map(complete).collect()
 }
 
 #[cfg(test)]

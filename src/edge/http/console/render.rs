@@ -24,6 +24,8 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("outbox.html", include_str!("templates/outbox.html")),
     ("overview.html", include_str!("templates/overview.html")),
     ("part.html", include_str!("templates/part.html")),
+    ("rules.html", include_str!("templates/rules.html")),
+    ("settings.html", include_str!("templates/settings.html")),
     ("sorry.html", include_str!("templates/sorry.html")),
     ("thread.html", include_str!("templates/thread.html")),
     ("trail.html", include_str!("templates/trail.html")),

@@ -43,6 +43,8 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("conversations", "/conversations"),
     ("inbox", "/inbox"),
     ("outbox", "/outbox"),
+    ("settings", "/settings"),
+    ("rules", "/rules"),
     ("trail", "/trail"),
 ];
 
@@ -56,6 +58,8 @@ pub const PAGES: &[Page] = &[
     page("/media/{}", pages::media::show),
     page("/outbox", pages::outbox::show),
     page("/outbox/{}", pages::outbox::show_one),
+    page("/rules", pages::rules::show),
+    page("/settings", pages::settings::show),
     page("/trail", pages::trail::show),
 ];
 
@@ -75,6 +79,7 @@ pub const ACTIONS: &[Action] = &[
     action("/outbox/selected", pages::outbox::selected),
     action("/outbox/all", pages::outbox::all_of_code),
     action("/outbox/{}/steer", pages::outbox::steer),
+    action("/rules", pages::rules::put),
 ];
 
 /// What is at a path below the console's root, and what stands in the places of

@@ -7,5 +7,7 @@ pub mod outbox;
 pub mod overview;
 mod people;
 mod query;
+pub mod rules;
+pub mod settings;
 pub mod thread;
 pub mod trail;

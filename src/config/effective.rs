@@ -1,0 +1,102 @@
+//! The settings as they are in force: each with where it comes from, secrets
+//! masked.
+
+use super::{Reader, Sources, table};
+use table::{SETTINGS, Setting};
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Nobody set it.
+    Default,
+    /// The environment, or the program that wabridge is in.
+    Environment,
+    /// `.env` in the working folder.
+    Dotenv,
+    /// The file that `NAME_FILE` names, or one of systemd's credentials.
+    File(String),
+}
+
+/// A value as it may be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// There is none.
+    Nothing,
+    /// As it is.
+    Value(String),
+    /// A secret, and how many it is.
+    Hidden(usize),
+}
+
+/// A setting in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effective {
+    /// Its name in the environment.
+    pub name: String,
+    /// What it is for; empty for one of a number's or an observer's own.
+    pub help: &'static str,
+    /// The heading it stands under.
+    pub group: &'static str,
+    /// Its value.
+    pub value: Shown,
+    /// Where from.
+    pub source: Source,
+    /// Changed by a restart only.
+    pub fixed: bool,
+}
+
+impl Reader<'_> {
+    /// All settings in the order of the table, and behind those what is a single
+    /// number's or observer's own.
+    pub(super) fn effective(&self) -> Vec<Effective> {
+        let sources = self.sources;
+        let listed = SETTINGS.iter().map(|setting| in_force(sources, setting));
+        let own = sources.names().filter(|name| {
+            let names_file = name.ends_with("_FILE") && !table::is_secret(name);
+            table::is_known(name) && !names_file && SETTINGS.iter().all(|s| s.name != *name)
+        });
+        let own = own.map(|name| Effective {
+            name: name.to_owned(),
+            help: "",
+            group: "",
+            value: shown(sources.value(name), table::is_secret(name)),
+            source: sources.origin(name),
+            fixed: false,
+        });
+        listed.chain(own).collect()
+    }
+}
+
+fn in_force(sources: &Sources, setting: &Setting) -> Effective {
+    let set = sources.value(setting.name);
+    let source = match set {
+        Some(_) => sources.origin(setting.name),
+        None => Source::Default,
+    };
+    let default = setting.default.filter(|default| !default.is_empty());
+    Effective {
+        name: setting.name.to_owned(),
+        help: setting.help,
+        group: setting.group,
+        value: shown(set.or(default.map(str::to_owned)), setting.secret),
+        source,
+        fixed: setting.fixed,
+    }
+}
+
+fn shown(value: Option<String>, secret: bool) -> Shown {
+    match value {
+        None => Shown::Nothing,
+        Some(value) if secret => Shown::Hidden(value.split(',').count()),
+        Some(value) => Shown::Value(without_query(value)),
+    }
+}
+
+/// An address's query may hold a key of somebody's.
+fn without_query(value: String) -> String {
+    let is_address = value.starts_with("http://") || value.starts_with("https://");
+    match value.split_once('?').filter(|_| is_address) {
+        Some((address, _)) => format!("{address}?…"),
+        None => value,
+    }
+}
