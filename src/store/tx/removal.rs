@@ -358,7 +358,7 @@ mod tests {
             for n in from..from + count {
                 let body = body(n);
                 let event = read(body.as_bytes()).unwrap().remove(0);
-                tx.insert_event(&event, 1, 0)?;
+                tx.insert_event(&event, 1, None, 0)?;
             }
             Ok(())
         };
