@@ -183,6 +183,7 @@ fn what_happened_is_in_the_figures() {
     assert!(steps >= value("wabridge_commit_steps_count"));
     assert_eq!(value("wabridge_failed_commits_total"), 0.0);
     assert!(value("wabridge_database_bytes") + value("wabridge_database_log_bytes") > 4_096.0);
+    assert!(value("wabridge_disk_bytes") >= value("wabridge_disk_free_bytes"));
     assert!(value("wabridge_disk_free_bytes") > 0.0);
     for known in [
         "resident_memory_bytes",
@@ -217,6 +218,7 @@ fn what_waits_and_what_stands_still_is_in_the_figures() {
     assert_eq!(page[&of_number("lanes")], 1.0);
     assert!(page[&of_number("oldest_timestamp_seconds")] >= before);
     assert_eq!(page["wabridge_waiting_messages{state=\"queued\"}"], 2.0);
+    assert_eq!(page["wabridge_halts{scope=\"token\",code=\"190\"}"], 1.0);
     assert_eq!(page["wabridge_store_readable"], 1.0);
 }
 

@@ -102,7 +102,9 @@ pub struct Files {
     pub database_bytes: Option<u64>,
     /// What is committed and not yet written back into it.
     pub log_bytes: Option<u64>,
-    /// Room on the disk, for those who are not root.
+    /// The disk they are on.
+    pub disk_bytes: Option<u64>,
+    /// Room on it, for those who are not root.
     pub free_bytes: Option<u64>,
 }
 
@@ -112,9 +114,11 @@ impl Files {
         let length = |path: &Path| std::fs::metadata(path).ok().map(|file| file.len());
         let mut log = database.as_os_str().to_owned();
         log.push("-wal");
+        let disk = rustix::fs::statvfs(database).ok();
         Files {
             database_bytes: length(database),
             log_bytes: length(&PathBuf::from(log)),
+            disk_bytes: disk.map(|disk| disk.f_blocks.saturating_mul(disk.f_frsize)),
             free_bytes: free_bytes(database),
         }
     }

@@ -13,6 +13,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -181,6 +182,11 @@ impl Page {
             files.log_bytes,
         )?;
         writer.gauge(
+            ("wabridge_disk", bytes.clone()),
+            "The disk that holds the database",
+            files.disk_bytes,
+        )?;
+        writer.gauge(
             ("wabridge_disk_free", bytes),
             "Room on the disk that holds the database",
             files.free_bytes,
@@ -247,6 +253,14 @@ impl Page {
             "1 while sending stands still until a person acts",
             &|status| Some(f64::from(figures?.is_halted(status))),
         )?;
+        let halts = figures.map_or_else(BTreeMap::new, halts);
+        writer.gauges(
+            ("wabridge_halts", None),
+            "What stands still until a person acts, by Meta's code",
+            halts
+                .iter()
+                .map(|((scope, code), n)| ([("scope", *scope), ("code", code.as_str())], *n)),
+        )?;
         let waiting = figures.map_or(&[][..], |figures| figures.waiting.as_slice());
         writer.gauges(
             ("wabridge_waiting_messages", None),
@@ -307,6 +321,16 @@ impl Page {
             process.max_fds,
         )
     }
+}
+
+/// How many halts there are of each scope and code.
+fn halts(figures: &Figures) -> BTreeMap<(&'static str, String), i64> {
+    let mut counted = BTreeMap::new();
+    for halt in &figures.halts {
+        let code = halt.code.map_or(String::new(), |code| code.to_string());
+        *counted.entry((halt.scope.as_str(), code)).or_default() += 1;
+    }
+    counted
 }
 
 /// Writes families, each with its description first.
