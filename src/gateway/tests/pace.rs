@@ -262,3 +262,54 @@ fn a_number_whose_calls_hang_leaves_workers_to_the_others() {
     let claimed = bench.database.commit(step).unwrap();
     assert_eq!(claimed.work.len(), 1, "at once");
 }
+
+/// Numbers that look random, the same each time.
+fn scattered(mut x: u64) -> impl FnMut(u64) -> u64 {
+    move |below| {
+        x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (x >> 33) % below
+    }
+}
+
+/// So many messages wait; the service looks for work when it happens to, and is
+/// started anew now and then. Calls begin at the number's rate, and no second of
+/// them all holds more.
+fn goes_at(per_second: u32, seconds: i64) {
+    let rate = per_second as usize;
+    let mut bench = Bench::with(Limits {
+        rates: Rates::all(Rate::per_second(per_second)),
+        ..Limits::default()
+    });
+    for n in 0..=rate * seconds as usize {
+        bench.post(NUMBER, &format!("1555{n:07}"), "text");
+    }
+    let mut luck = scattered(u64::from(per_second));
+    let (begun, mut starts) = (bench.now, Vec::new());
+    while bench.now < begun + seconds * 1_000 {
+        for send in bench.sends() {
+            starts.push(send.start_at);
+            let wamid = format!("w{}", send.outbox);
+            bench.sent(&send, &accepted(&wamid));
+        }
+        bench.now += 1 + luck(8) as i64;
+        if luck(500) == 0 {
+            bench.restart("token");
+        }
+    }
+    starts.retain(|at| *at < begun + seconds * 1_000);
+    let share = starts.len() as f64 / (rate as f64 * seconds as f64);
+    assert!((0.99..=1.0).contains(&share), "{share} of {per_second}/s");
+    for ends in starts.windows(rate + 1) {
+        assert!(ends[rate] - ends[0] >= 1_000, "a burst at {}", ends[0]);
+    }
+}
+
+#[test]
+fn a_minute_at_80_a_second_is_even_also_over_restarts() {
+    goes_at(80, 60);
+}
+
+#[test]
+fn a_thousand_a_second_go_out_evenly_too() {
+    goes_at(1_000, 5);
+}
