@@ -101,6 +101,30 @@ impl Shop {
     }
 }
 
+impl Shop {
+    /// Sends the form with a file, as a browser does.
+    fn sends_file(&mut self, name: &str, content: &[u8], caption: &str, once: &str) -> Answer {
+        let mut body = Vec::new();
+        let token = self.browser.token.clone();
+        for (field, value) in [("token", token.as_str()), ("once", once), ("text", caption)] {
+            let part = format!(
+                "--X1\r\nContent-Disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n"
+            );
+            body.extend_from_slice(part.as_bytes());
+        }
+        let head = format!(
+            "--X1\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
+             Content-Type: application/octet-stream\r\n\r\n"
+        );
+        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(content);
+        body.extend_from_slice(b"\r\n--X1--\r\n");
+        let type_ = ("Content-Type", "multipart/form-data; boundary=X1");
+        self.browser
+            .ask("POST", "/console/conversations/1/file", &[type_], &body)
+    }
+}
+
 /// What of a page is the thread's bubbles, without tags.
 fn said(page: &str) -> String {
     let thread = page.split("<ol class=\"thread\"").nth(1).unwrap();
@@ -501,6 +525,8 @@ fn no_page_is_shown_and_nothing_is_done_without_a_session_or_a_token() {
     let actions = [
         "/conversations/1/text",
         "/conversations/1/template",
+        "/conversations/1/file",
+        "/conversations/1/forget",
         "/conversations/1/read",
         "/conversations/1/take",
         "/conversations/1/give",
@@ -561,4 +587,92 @@ fn lists_go_on_from_page_to_page_with_their_filter() {
         assert_eq!(page.matches(row).count(), 10, "{page}");
         assert!(!page.contains("rel=\"next\""), "{page}");
     }
+}
+
+#[test]
+fn a_file_goes_up_once_and_out_with_its_caption() {
+    let mut shop = Shop::new(&[]);
+    shop.says(1, ANA, "Ana", "silence");
+    shop.wait_page("/conversations", "silence");
+    shop.page("/conversations/1");
+    let mut picture = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
+    picture.extend(0..=255);
+    let answer = shop.sends_file("a.png", &picture, "Look", "a");
+    assert_eq!(answer.status, 303, "{}", answer.body);
+    wait_until("it is out", || !shop.standin.accepted().is_empty());
+    let sent = shop.standin.accepted().pop().unwrap().body;
+    assert_eq!(sent["image"]["caption"], "Look");
+    let id = sent["image"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(shop.standin.media(&id).unwrap().bytes, picture);
+    assert_eq!(shop.sends_file("b.png", &picture, "", "b").status, 303);
+    wait_until("again", || shop.standin.accepted().len() == 2);
+    let again = shop.standin.accepted().pop().unwrap().body;
+    assert_eq!(again["image"]["id"], id.as_str(), "Meta has it already");
+    let page = shop.page("/conversations/1");
+    assert!(said(&page).contains("Picture not kept here"), "{page}");
+    assert!(
+        shop.page("/trail")
+            .contains("sent a file in a conversation")
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_sent_is_refused_with_the_reason() {
+    let mut shop = Shop::new(&[]);
+    shop.says(1, ANA, "Ana", "silence");
+    shop.wait_page("/conversations", "silence");
+    shop.page("/conversations/1");
+    let sound = b"#!AMR\n and so on";
+    for (name, content, caption, expected) in [
+        ("", &b""[..], "my words", "choose a file first."),
+        ("a.txt", b"", "my words", "empty"),
+        (
+            "a.amr",
+            sound,
+            "my words",
+            "no text with a file of this kind",
+        ),
+    ] {
+        let answer = shop.sends_file(name, content, caption, "a");
+        assert_eq!(answer.status, 400, "{name}: {}", answer.body);
+        assert!(answer.body.contains(expected), "{name}: {}", answer.body);
+        assert!(answer.body.contains("my words"), "what was written stays");
+    }
+    let large = vec![b'x'; 17 << 20];
+    assert_eq!(shop.sends_file("a.txt", &large, "", "a").status, 413);
+    assert!(shop.stage.place.outbox().is_empty());
+}
+
+#[test]
+fn a_person_is_forgotten_and_the_trail_says_what_went() {
+    let mut shop = Shop::new(&[]);
+    shop.says(1, ANA, "Ana Silva", "my secret");
+    shop.says(2, "15550107002", "Ben", "hello");
+    shop.wait_page("/conversations/1", "You said my secret");
+    shop.wait_page("/conversations?q=silva", "/conversations/1\"");
+    wait_until("all is done", || shop.stage.place.setup.open_jobs() == 0);
+    shop.page("/conversations/1");
+    let answer = shop.browser.send("/console/conversations/1/forget", &[]);
+    assert_eq!(answer.status, 400, "not without the box: {}", answer.body);
+    shop.page("/conversations/1");
+    let to = shop.acts("/conversations/1/forget", &[("sure", "1")]);
+    assert_eq!(to, "/conversations?notice=forgetting");
+    let trail = shop.wait_page("/trail", "a person was forgotten");
+    assert!(trail.contains("messages 1, files 0"), "{trail}");
+    assert_eq!(shop.browser.get("/console/conversations/1").status, 404);
+    for path in [
+        "/conversations",
+        "/conversations?q=silva",
+        "/inbox",
+        "/outbox",
+        "/trail",
+    ] {
+        let page = shop.page(path);
+        for trace in ["Silva", "my secret", ANA] {
+            // What was searched for stands in its field.
+            let traces = page.replace("value=\"silva\"", "");
+            assert!(!traces.contains(trace), "{trace} on {path}: {page}");
+        }
+    }
+    assert!(shop.page("/conversations").contains("Ben"));
 }

@@ -5,6 +5,7 @@ use super::clock;
 use super::graph::{Call, Graph, Payload, Target};
 use crate::config::Secret;
 use crate::policy::upload::answered;
+use crate::wire::compose::{Media, Message};
 use crate::wire::media::types::HEAD_BYTES;
 use crate::wire::media::upload::{Fit, Form, Unfit, form, judge};
 use crate::wire::media::{Digest, Kind};
@@ -12,7 +13,7 @@ use crate::wire::signature::hex;
 use ring::digest;
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Read, Seek};
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -27,8 +28,9 @@ const PIECE_BYTES: usize = 64 * 1024;
 
 /// A file that may be sent.
 pub struct Ready {
+    /// Where it is, or what it is called.
     path: PathBuf,
-    file: File,
+    file: Source,
     /// What it is, and what it is sent as.
     pub fit: Fit,
     /// Its length.
@@ -104,8 +106,28 @@ impl Ready {
         if !fs::metadata(path).map_err(unreadable)?.is_file() {
             return Err(NotUploaded::NoFile(path.to_owned()));
         }
-        let mut file = File::open(path).map_err(unreadable)?;
+        let file = File::open(path).map_err(unreadable)?;
         let bytes = file.metadata().map_err(unreadable)?.len();
+        Ready::read(path, Source::Disk(file), bytes, wanted)
+    }
+
+    /// The same of a file that was given to us, under its name.
+    ///
+    /// # Errors
+    /// When it may not be sent.
+    pub fn given(name: &str, content: Vec<u8>) -> Result<Ready, NotUploaded> {
+        let bytes = content.len() as u64;
+        let source = Source::Memory(Cursor::new(content));
+        Ready::read(Path::new(name), source, bytes, None)
+    }
+
+    fn read(
+        path: &Path,
+        mut file: Source,
+        bytes: u64,
+        wanted: Option<Kind>,
+    ) -> Result<Ready, NotUploaded> {
+        let unreadable = |error| NotUploaded::Unreadable(path.to_owned(), error);
         let mut head = Vec::new();
         let start = (&mut file).take(HEAD_BYTES as u64);
         { start }.read_to_end(&mut head).map_err(unreadable)?;
@@ -123,6 +145,29 @@ impl Ready {
             bytes,
             sha256,
         })
+    }
+
+    /// Its message, when Meta has it under this id. Documents are shown by a name;
+    /// nothing is shown below sounds and stickers.
+    pub fn message(&self, media_id: &str, caption: Option<&str>, name: &str) -> String {
+        let media = Media::id(media_id);
+        let message = match self.fit.kind {
+            Kind::Image => Message::image(media).any(),
+            Kind::Video => Message::video(media).any(),
+            Kind::Audio => Message::audio(media).any(),
+            Kind::Document => Message::document(media).filename(name).any(),
+            Kind::Sticker => Message::sticker(media).any(),
+        };
+        let mut message = message.to_value();
+        if let Some(caption) = caption {
+            message[self.fit.kind.as_str()]["caption"] = caption.into();
+        }
+        message.to_string()
+    }
+
+    /// Whether a text may stand below it.
+    pub fn takes_caption(&self) -> bool {
+        !matches!(self.fit.kind, Kind::Audio | Kind::Sticker)
     }
 
     /// Sends it to Graph for a number, with its token; returns its id.
@@ -173,9 +218,33 @@ fn shown(path: &Path) -> String {
     path.to_string_lossy().chars().map(harmless).collect()
 }
 
+/// Where a file's bytes are.
+enum Source {
+    Disk(File),
+    Memory(Cursor<Vec<u8>>),
+}
+
+impl Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Source::Disk(file) => file.read(buffer),
+            Source::Memory(bytes) => bytes.read(buffer),
+        }
+    }
+}
+
+impl Seek for Source {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        match self {
+            Source::Disk(file) => file.seek(to),
+            Source::Memory(bytes) => bytes.seek(to),
+        }
+    }
+}
+
 /// A file's content while it is read: so many bytes and no others, digested.
 struct Content<'f> {
-    file: &'f mut File,
+    file: &'f mut Source,
     left: u64,
     digest: digest::Context,
     /// It ended early.
@@ -183,7 +252,7 @@ struct Content<'f> {
 }
 
 impl<'f> Content<'f> {
-    fn of(file: &'f mut File, bytes: u64) -> Content<'f> {
+    fn of(file: &'f mut Source, bytes: u64) -> Content<'f> {
         Content {
             file,
             left: bytes,

@@ -6,6 +6,7 @@
 //! * [`event`], [`message`], [`status`]: the typed view of a stored event
 //! * [`media`]: files in messages: ids, digests, addresses, types, names
 //! * [`mention`]: whether a text names a person
+//! * [`multipart`]: a browser's form with a file
 //! * [`outgoing`]: a Cloud API message object on its way out
 //! * [`substitute`]: the template that goes out in a message's place
 //! * [`compose`]: messages to send, put together in Rust
@@ -24,6 +25,7 @@ pub mod join;
 pub mod media;
 pub mod mention;
 pub mod message;
+pub mod multipart;
 pub mod notification;
 pub mod outgoing;
 pub mod phone;

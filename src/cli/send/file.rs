@@ -8,7 +8,6 @@ use crate::edge::graph::Graph;
 use crate::edge::upload::Ready;
 use crate::gateway::Gateway;
 use crate::store::Database;
-use crate::wire::compose::{Media, Message};
 use crate::wire::media::{Digest, Kind, types};
 use std::path::PathBuf;
 
@@ -40,7 +39,7 @@ impl Attached {
     pub fn open(options: FileOptions) -> Result<Attached, Failure> {
         let ready = Ready::open(&options.path, options.wanted).map_err(Failure::because)?;
         let kind = ready.fit.kind;
-        if options.caption.is_some() && matches!(kind, Kind::Audio | Kind::Sticker) {
+        if options.caption.is_some() && !ready.takes_caption() {
             return Err(Failure::Misused(format!(
                 "--caption: WhatsApp shows no text with a file of this kind ({}): send the text by itself",
                 kind.as_str()
@@ -67,19 +66,8 @@ impl Attached {
 
     /// The message, when Meta has the file under this id.
     pub fn message(&self, media_id: &str) -> String {
-        let media = Media::id(media_id);
-        let message = match self.ready.fit.kind {
-            Kind::Image => Message::image(media).any(),
-            Kind::Video => Message::video(media).any(),
-            Kind::Audio => Message::audio(media).any(),
-            Kind::Document => Message::document(media).filename(&self.name).any(),
-            Kind::Sticker => Message::sticker(media).any(),
-        };
-        let mut message = message.to_value();
-        if let Some(caption) = &self.caption {
-            message[self.ready.fit.kind.as_str()]["caption"] = caption.as_str().into();
-        }
-        message.to_string()
+        let caption = self.caption.as_deref();
+        self.ready.message(media_id, caption, &self.name)
     }
 
     /// Makes sure that Meta has the file from this number.

@@ -165,7 +165,8 @@ impl Desk {
             return Ok(Reply::text(404, self.render.words("off")));
         };
         let session = self.session(&live, request, now)?;
-        let form = Form::read(&asked.body);
+        let content_type = header(request, "Content-Type").unwrap_or_default();
+        let form = Form::read(content_type, &asked.body);
         let (parts, to) = match &asked.to {
             To::Login => {
                 let form = (asked.method == Method::Post).then_some(&form);

@@ -67,6 +67,13 @@ pub const PAGES: &[Page] = &[
 pub const ACTIONS: &[Action] = &[
     action("/logout", login::end),
     action("/conversations/{}/text", pages::thread::act::text),
+    Action {
+        path: "/conversations/{}/file",
+        // Besides the file, its caption and what stands between parts.
+        body_bytes_max: pages::thread::act::FILE_BYTES_MAX + FORM_BYTES_MAX,
+        act: pages::thread::file::send,
+    },
+    action("/conversations/{}/forget", pages::thread::forget::begin),
     action("/conversations/{}/template", pages::thread::act::template),
     action("/conversations/{}/read", pages::thread::act::read),
     action("/conversations/{}/take", pages::thread::act::take),

@@ -3,6 +3,8 @@
 
 pub mod act;
 pub mod draft;
+pub mod file;
+pub mod forget;
 
 use super::people::Person;
 use super::query::Query;

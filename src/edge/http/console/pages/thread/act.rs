@@ -69,6 +69,18 @@ pub(super) fn post(
     body: String,
     idempotency_key: Option<String>,
 ) -> std::result::Result<(), Trouble> {
+    post_with(visit, reply_to, deed, body, idempotency_key, |_| Ok(()))
+}
+
+/// The same, with something more in its commit.
+pub(super) fn post_with(
+    visit: &Visit,
+    reply_to: &ReplyTo,
+    deed: &'static str,
+    body: String,
+    idempotency_key: Option<String>,
+    more: impl Fn(&Tx<'_>) -> Result<()> + Send + 'static,
+) -> std::result::Result<(), Trouble> {
     let (id, now) = (visit.id(0)?, visit.now);
     let gateway = Arc::clone(&visit.live.gateway);
     let for_ms = visit.live.config.limits.handover_ms;
@@ -78,6 +90,7 @@ pub(super) fn post(
         idempotency_key,
     };
     visit.change(deed, &id.to_string(), move |tx| {
+        more(tx)?;
         gateway.post(tx, now, &post)?;
         handover::renew(tx, now, id, for_ms)
     })

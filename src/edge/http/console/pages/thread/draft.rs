@@ -22,6 +22,8 @@ pub struct Draft {
     pub parameters: String,
     /// What is wrong, in words.
     pub problem: Option<String>,
+    /// The same, as a key of `words.reply`.
+    pub problem_key: Option<&'static str>,
     /// The form's own name.
     pub once: String,
 }
@@ -38,6 +40,7 @@ impl Draft {
             language: text("language").trim().to_owned(),
             parameters: text("parameters"),
             problem: None,
+            problem_key: None,
             once: text("once"),
         }
     }
