@@ -151,10 +151,10 @@ mod tests {
         check(
             "--X\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\none\r\ntwo\r\n\
              --X\r\nContent-Type: text/plain\r\ncontent-disposition: form-data; name=\"f\"; \
-             filename=\"a;b=%22c.txt\"\r\n\r\n--X-\r\n--Y\r\n--X--\r\n",
+             filename=\"a;b=%22c.txt\"\r\n\r\n--Y-\r\n--Y\r\n--X--\r\n",
             Some(&[
                 ("a", None, "one\r\ntwo"),
-                ("f", Some("a;b=%22c.txt"), "--X-\r\n--Y"),
+                ("f", Some("a;b=%22c.txt"), "--Y-\r\n--Y"),
             ]),
         );
         check("--X--", Some(&[]));
