@@ -14,6 +14,8 @@
 //! * [`process`]: the service's steps, and its crashes between them and in them
 //! * [`meta`], [`graph`], [`app`]: the three outsides
 //! * [`callers`]: those who post through the API, and the operator
+//! * [`consumers`], [`handed`]: who gets events, and what each was handed
+//! * [`hands`]: which conversations a person has taken over
 //! * [`tokens`], [`halts`]: which number sends with what, and what stands still
 //! * [`files`]: customers' files, and their book
 //! * [`windows`]: silences of days, customer service windows, the order after files
@@ -69,6 +71,8 @@ mod graph;
 mod halts;
 #[path = "simulator/handed.rs"]
 mod handed;
+#[path = "simulator/hands.rs"]
+mod hands;
 #[path = "simulator/lanes.rs"]
 mod lanes;
 #[path = "simulator/luck.rs"]

@@ -8,8 +8,9 @@ use super::entries::{Arrived, Breadth, Number, Reply, reasons_to_stand};
 use super::graph::Call;
 use super::halts::{Caller, Halts};
 use super::handed::{Entry, Handed, Stored};
+use super::hands::Hands;
 use super::lanes::{Lane, Lanes};
-use super::luck::Plan;
+use super::luck::{Luck, Plan};
 use super::meta::{self, Event};
 use super::tokens::Tokens;
 use super::windows::{self, Ends, Told, Ways};
@@ -49,8 +50,7 @@ pub struct Book {
     pub consumers: Consumers,
     per_second: u32,
     lanes: Lanes,
-    /// Until when a person has what was a lane of its own once.
-    taken: BTreeMap<Lane, i64>,
+    hands: Hands,
     /// The service's clock at its last step.
     pub clock: i64,
     told: Told,
@@ -87,7 +87,7 @@ impl Book {
             consumers: consumers.clone(),
             per_second: plan.per_second,
             lanes: Lanes::default(),
-            taken: BTreeMap::new(),
+            hands: Hands::default(),
             clock: 0,
             told: Told::default(),
             template: ways.template,
@@ -128,6 +128,16 @@ impl Book {
                 let by_ad = event.element["referral"].is_object();
                 self.told.wrote(lane, at, by_ad);
             }
+            if let Some(echo) = &event.echo {
+                // What went out through us is nobody's answer.
+                let own = read(tx.message_by_wamid(&echo.wamid))?.is_some();
+                ensure(own || !echo.is_ours, || {
+                    format!("{} is not known", echo.wamid)
+                })?;
+                if !own {
+                    self.hands.answered(&self.lanes, lane, echo.at, self.clock);
+                }
+            }
             self.arrivals.push(index);
             self.by_name.insert(event.name.clone(), index);
             let consumers = &self.consumers;
@@ -166,26 +176,21 @@ impl Book {
         })
     }
 
-    /// A person has a conversation until then, or gives it back.
-    pub fn taken_over(&mut self, number: &str, user: &str, until: Option<i64>) {
+    /// An operator takes a conversation until then, or gives it back.
+    pub fn taken_over(&mut self, number: &str, user: &str, until: Option<i64>, clock: i64) {
         let lane = self.lanes.of(number, user);
-        let lanes = &self.lanes;
-        self.taken.retain(|other, _| lanes.root(*other) != lane);
-        self.taken.extend(until.map(|until| (lane, until)));
+        match until {
+            Some(until) => self.hands.take(&self.lanes, lane, until),
+            None => self.hands.give(&self.lanes, lane, clock),
+        }
     }
 
-    /// Of two lanes that became one, the longer hand-over counts.
     fn is_taken(&self, lane: Lane) -> bool {
-        let root = self.lanes.root(lane);
-        let mut taken = self.taken.iter();
-        taken.any(|(other, until)| self.lanes.root(*other) == root && self.clock < *until)
+        self.hands.have(&self.lanes, lane, self.clock)
     }
 
     /// After a claim: what it passed over, because a person has the conversation.
     pub fn passed_over(&mut self, tx: &Tx<'_>) -> Check {
-        if self.taken.is_empty() {
-            return Ok(());
-        }
         for stored in read(tx.events(i64::MAX, usize::MAX >> 1))? {
             let Some(index) = self.by_name.get(&meta::name_of(&stored.body)).copied() else {
                 continue;
@@ -533,6 +538,18 @@ impl Book {
         waiting.for_each(|since| *since = now);
         self.halts.recovered();
         Ok(())
+    }
+
+    /// The id of a message of ours that is out, and of which we know.
+    pub fn known_wamid(&self, luck: &mut Luck) -> Option<String> {
+        let known = |reply: &&Reply| {
+            reply.accepted && reply.wamids.len() == 1 && reply.again == 0 && !reply.is_mark
+        };
+        let known: Vec<&Reply> = self.replies.iter().filter(known).collect();
+        match known.is_empty() {
+            true => None,
+            false => Some(luck.pick(&known).wamids[0].clone()),
+        }
     }
 
     /// Whether a number stands still.

@@ -176,7 +176,7 @@ impl World {
         if stepped.value.flatten().is_some() {
             self.note(|| format!("{user} is taken until {}", until - now));
             let taken = Some(until).filter(|until| *until > now);
-            self.book.taken_over(number, &user, taken);
+            self.book.taken_over(number, &user, taken, now);
         }
         self.die_if(stepped.dies);
         Ok(())

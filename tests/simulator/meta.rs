@@ -44,16 +44,28 @@ pub struct Event {
     /// What makes it this event and no other.
     pub name: String,
     pub kind: Kind,
+    pub field: &'static str,
     pub number: String,
     pub waba: &'static str,
     /// Ids that name one party in it.
     pub ids: Vec<String>,
     /// What it says about a message of ours.
     pub status: Option<StatusOf>,
+    /// What the owner of the number wrote on the phone.
+    pub echo: Option<Echo>,
     /// The customer's message's wamid, for read marks.
     pub wamid: String,
+    /// The element; of what has none, the whole value.
     pub element: Value,
     contact: Option<Value>,
+}
+
+/// An answer from the phone.
+pub struct Echo {
+    pub wamid: String,
+    /// It went out through us, and Meta tells of it in this way too.
+    pub is_ours: bool,
+    pub at: i64,
 }
 
 #[derive(Clone)]
@@ -133,7 +145,7 @@ impl Meta {
         }
     }
 
-    /// A customer writes, or moves to another number; now and then the account has
+    /// A customer writes, moves to another number, or gets another BSUID; now and then the account has
     /// news instead.
     pub fn write(&mut self, luck: &mut Luck, ways: &Ways, now: i64) {
         let n = self.events.len();
@@ -142,9 +154,11 @@ impl Meta {
                 waba: WABAS[0],
                 name: format!("news {n}"),
                 kind: Kind::Other,
+                field: "message_template_status_update",
                 number: String::new(),
                 ids: vec![format!("waba:{}", WABAS[0])],
                 status: None,
+                echo: None,
                 wamid: String::new(),
                 element: json!({"event": "APPROVED", "message_template_id": n}),
                 contact: None,
@@ -153,7 +167,8 @@ impl Meta {
                 let who = luck.below(self.customers.len());
                 let who = &mut self.customers[who];
                 let by_ad = ways.by_ad > 0.0 && luck.chance(ways.by_ad);
-                match who.group.is_none() && luck.chance(0.06) {
+                match who.group.is_none() && luck.chance(0.09) {
+                    true if who.bsuid.is_some() && luck.chance(0.3) => who.is_renamed(luck, n),
                     true => who.moves(luck, n, now),
                     false => who.writes(luck, n, by_ad, now),
                 }
@@ -161,6 +176,51 @@ impl Meta {
         };
         self.pending.push(n);
         self.events.push(event);
+    }
+
+    /// The owner of a number answers somebody from the phone, or Meta tells in the same
+    /// way of a message of ours, by its id.
+    pub fn owner_writes(&mut self, luck: &mut Luck, ours: Option<String>, now: i64) {
+        let n = self.events.len();
+        let who = self.customers.iter().filter(|who| who.group.is_none());
+        let who: Vec<&Customer> = who.collect();
+        if who.is_empty() {
+            return;
+        }
+        let who = *luck.pick(&who);
+        let (phone, bsuid) = who.names(luck, None);
+        let wamid = ours.clone().unwrap_or_else(|| format!("wamid.phone{n}"));
+        let name = format!("echo {wamid}");
+        if self.events.iter().any(|event| event.name == name) {
+            return;
+        }
+        let mut echo = json!({"from": "15550109000", "id": wamid, "type": "text",
+            "timestamp": (now / 1_000).to_string(), "text": {"body": "I am here"}});
+        for (key, id) in [("to", &phone), ("to_user_id", &bsuid)] {
+            if let Some(id) = id {
+                echo[key] = json!(id);
+            }
+        }
+        let mut value = about(who.number);
+        value["message_echoes"] = json!([echo]);
+        self.pending.push(n);
+        self.events.push(Event {
+            name,
+            kind: Kind::Other,
+            field: "smb_message_echoes",
+            number: who.number.into(),
+            waba: waba_of(who.number),
+            ids: who.ids(phone, bsuid),
+            status: None,
+            echo: Some(Echo {
+                wamid,
+                is_ours: ours.is_some(),
+                at: now / 1_000 * 1_000,
+            }),
+            wamid: String::new(),
+            element: value,
+            contact: None,
+        });
     }
 
     /// The newest message of a customer is not told yet.
@@ -248,10 +308,12 @@ impl Meta {
         self.events.push(Event {
             name,
             kind: Kind::Status,
+            field: "messages",
             number: who.number.into(),
             waba: waba_of(who.number),
             ids: who.ids(phone, bsuid),
             status: Some(of),
+            echo: None,
             wamid: String::new(),
             element,
             contact: None,
@@ -300,9 +362,12 @@ impl Meta {
         let mut order = Vec::new();
         for ((waba, number), events) in by_number {
             let changes = entries.entry(waba).or_default();
-            match number.is_empty() {
-                true => changes.extend(events.iter().map(|index| self.news(*index, &mut order))),
-                false => changes.push(self.change(number, &events, &mut order)),
+            let in_lists = |index: &usize| self.events[*index].field == "messages";
+            let (in_lists, alone): (Vec<usize>, Vec<usize>) =
+                events.into_iter().partition(in_lists);
+            changes.extend(alone.iter().map(|index| self.news(*index, &mut order)));
+            if !in_lists.is_empty() {
+                changes.push(self.change(number, &in_lists, &mut order));
             }
         }
         let entry = |(waba, changes)| json!({"id": waba, "changes": changes});
@@ -313,13 +378,12 @@ impl Meta {
 
     fn news(&self, index: usize, order: &mut Vec<usize>) -> Value {
         order.push(index);
-        let value = &self.events[index].element;
-        json!({"field": "message_template_status_update", "value": value})
+        let event = &self.events[index];
+        json!({"field": event.field, "value": event.element})
     }
 
     fn change(&self, number: &str, events: &[usize], order: &mut Vec<usize>) -> Value {
-        let mut value = json!({"messaging_product": "whatsapp",
-            "metadata": {"display_phone_number": "15550109000", "phone_number_id": number}});
+        let mut value = about(number);
         let contacts = events
             .iter()
             .filter_map(|i| self.events[*i].contact.clone());
@@ -392,6 +456,37 @@ impl Customer {
         event
     }
 
+    /// Another BSUID, and the number stays.
+    fn is_renamed(&mut self, luck: &mut Luck, n: usize) -> Event {
+        let new = format!("US.{}", 90_000 + n);
+        let old = self.bsuid.replace(new.clone()).expect("it is looked at");
+        let phone = self.phone.clone().filter(|_| luck.chance(0.5));
+        let phone = phone.map(|phone| respelt(luck, &phone));
+        let mut update = json!({"user_id": {"previous": old, "current": new}});
+        if let Some(phone) = &phone {
+            update["wa_id"] = json!(phone);
+        }
+        let mut value = about(self.number);
+        value["user_id_update"] = json!([update]);
+        self.former.push(old.clone());
+        Event {
+            name: format!("ids {new}"),
+            kind: Kind::Other,
+            field: "user_id_update",
+            number: self.number.into(),
+            waba: waba_of(self.number),
+            ids: [Some(new), phone, Some(old)]
+                .into_iter()
+                .flatten()
+                .collect(),
+            status: None,
+            echo: None,
+            wamid: String::new(),
+            element: value,
+            contact: None,
+        }
+    }
+
     /// The ids Meta gives this time: now one, now the other, now both.
     fn names(&self, luck: &mut Luck, known: Option<&str>) -> (Option<String>, Option<String>) {
         let is = |own: &&String| known.is_some_and(|id| canonical(own) == canonical(id));
@@ -458,15 +553,23 @@ impl Customer {
         Event {
             name: format!("message {wamid}"),
             kind: Kind::Message,
+            field: "messages",
             number: self.number.into(),
             waba: waba_of(self.number),
             ids: self.ids(phone, bsuid),
             status: None,
+            echo: None,
             wamid,
             element,
             contact: Some(value["contacts"][0].take()),
         }
     }
+}
+
+/// A value that is about a number.
+fn about(number: &str) -> Value {
+    json!({"messaging_product": "whatsapp",
+        "metadata": {"display_phone_number": "15550109000", "phone_number_id": number}})
 }
 
 /// A number of São Paulo in either spelling; everything else as it is.
@@ -498,7 +601,10 @@ pub fn name_of(body: &str) -> String {
     let value = value_of(body);
     let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
     let (message, status) = (&value["messages"][0], &value["statuses"][0]);
+    let (echo, update) = (&value["message_echoes"][0], &value["user_id_update"][0]);
     match (message.is_object(), status.is_object()) {
+        _ if echo.is_object() => format!("echo {}", text(&echo["id"])),
+        _ if update.is_object() => format!("ids {}", text(&update["user_id"]["current"])),
         (true, _) => format!("message {}", text(&message["id"])),
         (_, true) => format!("status {} {}", text(&status["id"]), text(&status["status"])),
         _ => format!("news {}", value["message_template_id"]),

@@ -4,6 +4,7 @@
 use super::app::App;
 use super::book::{Check, ensure, read};
 use super::graph::{self, Call};
+use super::hands::HANDOVER_MS;
 use super::meta::Post;
 use super::turns::Due;
 use super::world::{Act, MINUTE, World};
@@ -67,6 +68,7 @@ impl World {
         Limits {
             rates: Rates::all(Rate::per_second(self.plan.per_second)),
             on_unknown: self.plan.on_unknown,
+            handover_ms: HANDOVER_MS,
             bot_concurrency: self.consumers.concurrency(BOT),
             observers: self.consumers.limits(),
             debounce: self.consumers.debounce,

@@ -351,7 +351,17 @@ impl World {
     // The outsides.
 
     fn customer_writes(&mut self) {
-        self.meta.write(&mut self.luck, &self.ways, self.now);
+        // Where people take conversations over, they also do so from the phone.
+        let from_the_phone = self.plan.faults.hands_over > 0.0 && self.luck.chance(0.15);
+        if from_the_phone {
+            let own = match self.luck.chance(0.3) {
+                true => self.book.known_wamid(&mut self.luck),
+                false => None,
+            };
+            self.meta.owner_writes(&mut self.luck, own, self.now);
+        } else {
+            self.meta.write(&mut self.luck, &self.ways, self.now);
+        }
         let n = self.meta.events.len();
         if let Some(event) = self.meta.events.last_mut() {
             files::attach(&mut self.luck, event, n);
