@@ -29,8 +29,8 @@ pub(super) enum Turn {
 impl Gateway {
     /// When an event that comes now is handed to the bot, if nothing is before it.
     pub(super) fn due_at(&self, event: &Incoming<'_>, now: i64) -> i64 {
-        let fits = event.opening.is_some() && is_message(event.kind, &event.field, &event.body);
-        match self.limits.debounce.filter(|_| fits) {
+        let fits = || event.opening.is_some() && is_message(event.kind, &event.field, &event.body);
+        match self.limits.debounce.filter(|_| fits()) {
             Some(debounce) => now.saturating_add(debounce.silence_ms),
             None => now,
         }
