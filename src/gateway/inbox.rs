@@ -306,11 +306,16 @@ pub fn give_up(tx: &Tx<'_>, now: i64, id: EventId, consumer: Option<QueueId>) ->
     let waits = |job: &Job| {
         job.state == JobState::Waiting && consumer.is_none_or(|queue| queue == job.queue)
     };
-    let waiting: Vec<Job> = jobs.filter(waits).collect();
-    for job in &waiting {
-        tx.end_job(job, JobState::Dead, Some("given up by the operator"), now)?;
+    let mut given_up = 0;
+    for job in jobs.filter(waits) {
+        // A burst is under way as its first job is.
+        let mates = tx.mates(&job)?;
+        if mates.iter().all(|mate| mate.state != JobState::Running) {
+            tx.end_job(&job, JobState::Dead, Some("given up by the operator"), now)?;
+            given_up += 1;
+        }
     }
-    Ok(waiting.len())
+    Ok(given_up)
 }
 
 /// What came of dropping a consumer's deliveries.

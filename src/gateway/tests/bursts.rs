@@ -183,6 +183,28 @@ fn all_of_a_burst_ends_alike_and_comes_again_together() {
 }
 
 #[test]
+fn a_burst_is_given_up_as_a_whole_and_not_while_it_is_under_way() {
+    let mut bench = debounced();
+    writes(&mut bench, &[0, 1]);
+    bench.now += 3 * SECOND;
+    let burst = bench.deliveries().remove(0);
+    let give_up = |bench: &mut Bench| {
+        let now = bench.now;
+        let step = |tx: &Tx<'_>| inbox::give_up(tx, now, 2, None);
+        bench.database.commit(step).unwrap()
+    };
+    assert_eq!(give_up(&mut bench), 0);
+    bench.delivered(&burst, &later(60, false));
+    assert_eq!(give_up(&mut bench), 1);
+    for event in 1..=2 {
+        let why = "given up by the operator".to_owned();
+        assert_eq!(row(&bench, event), ("dead", 1, Some(why)));
+    }
+    bench.now += 2 * MINUTE;
+    assert!(handed(&mut bench).is_empty());
+}
+
+#[test]
 fn a_message_that_is_replayed_takes_none_with_it_that_waits() {
     let mut bench = Bench::new();
     writes(&mut bench, &[0]);
