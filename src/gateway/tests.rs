@@ -20,6 +20,7 @@ mod names;
 mod pace;
 mod prune;
 mod sends;
+mod status;
 mod tally;
 mod thread;
 mod unknown;

@@ -65,7 +65,7 @@ pub struct Found<T> {
 
 /// A table whose rows are in the order of time.
 #[derive(Clone, Copy)]
-enum Log {
+pub(super) enum Log {
     Event,
     Outbox,
 }
@@ -221,7 +221,7 @@ impl Tx<'_> {
     }
 
     /// The row after the newest to look at, and the oldest.
-    fn ends(&self, log: Log, before: i64, span: Span) -> Result<(i64, i64)> {
+    pub(super) fn ends(&self, log: Log, before: i64, span: Span) -> Result<(i64, i64)> {
         let sql = match log {
             Log::Event => ENDS[0],
             Log::Outbox => ENDS[1],

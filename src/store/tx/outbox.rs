@@ -1,5 +1,6 @@
 //! Messages on their way out, and idempotency keys.
 
+use super::lists::{Log, Span};
 use super::*;
 use crate::wire::outgoing::is_mark;
 
@@ -198,23 +199,36 @@ impl Tx<'_> {
         self.rows(sql, &[], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
-    /// How many messages of a number were accepted since a time.
+    /// How many messages of each number were accepted that were queued since a
+    /// time, among the newest 100,000.
     pub fn accepted_since(&self, since: i64) -> Result<Vec<(String, i64)>> {
         self.rows(
             "SELECT number, count(*) FROM outbox
-             WHERE wamid IS NOT NULL AND id > (SELECT coalesce(max(id), 0) - 100000 FROM outbox)
-               AND created_at >= ?1 GROUP BY number ORDER BY number",
-            params![since],
+             WHERE wamid IS NOT NULL AND id >= ?1 GROUP BY number ORDER BY number",
+            params![self.counted_from(Log::Outbox, since)?],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )
     }
 
     /// How many events were stored since a time, among the newest 100,000.
     pub fn events_since(&self, since: i64) -> Result<i64> {
-        let sql = "SELECT count(*) FROM event
-                   WHERE id > (SELECT coalesce(max(id), 0) - 100000 FROM event) AND received_at >= ?1";
-        Ok(self
-            .row(sql, params![since], |row| row.get(0))?
-            .unwrap_or(0))
+        let sql = "SELECT count(*) FROM event WHERE id >= ?1";
+        let first = self.counted_from(Log::Event, since)?;
+        let count = self.row(sql, params![first], |row| row.get(0))?;
+        Ok(count.unwrap_or(0))
+    }
+
+    /// The first row written since a time, or the first of the newest that are
+    /// counted.
+    fn counted_from(&self, log: Log, since: i64) -> Result<i64> {
+        let span = Span {
+            since: Some(since),
+            until: None,
+        };
+        let (end, first) = self.ends(log, i64::MAX, span)?;
+        Ok(first.max(end - COUNTED_MAX))
     }
 }
+
+/// Rows that are counted at most.
+const COUNTED_MAX: i64 = 100_000;
