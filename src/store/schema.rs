@@ -543,8 +543,12 @@ impl Database {
         connection.busy_timeout(BUSY_WAIT)?;
         // Before there is a first page: free pages can go back to the disk. Files
         // of before keep theirs for what comes; a copy of one (store::backup)
-        // is as if it were new.
-        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        // is as if it were new. Not after that: it is written into the file each
+        // time, and whoever looks on can do so on a full disk as well.
+        let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+        if pages == 0 {
+            connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        }
         // What is deleted is overwritten with zeros.
         connection.pragma_update(None, "secure_delete", "ON")?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
