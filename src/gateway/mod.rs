@@ -22,6 +22,7 @@
 //! * [`marketing`]: who wants none gets none
 //! * [`conversations`]: all of them, by their last word, or found by a name
 //! * [`names`]: what people are called
+//! * [`alarms`]: what needs a person
 //! * [`operator`]: how the whole is doing
 //! * [`inbox`], [`outbox`]: looking and steering
 //! * [`prune`]: what has become old goes
@@ -32,6 +33,7 @@
 //!
 //! What a crash between two steps means is decided in [`Gateway::recover`].
 
+pub mod alarms;
 mod bursts;
 pub mod claim;
 mod clock_set;

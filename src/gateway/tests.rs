@@ -2,6 +2,7 @@
 //! wrong at once are the simulator's (`tests/simulator.rs`); what it found has a
 //! test with a name here. This file holds what the tests stand on.
 
+mod alarms;
 mod bursts;
 mod clock_set;
 mod consumers;

@@ -9,6 +9,8 @@
 mod meta;
 pub mod place;
 
+pub(super) use meta::NEW_TOKEN;
+
 use crate::wire::setup::{Asked, Attached, Health, Number, Subscription, Token};
 
 /// The notifications that wabridge does something with: besides messages and
@@ -16,10 +18,12 @@ use crate::wire::setup::{Asked, Attached, Health, Number, Subscription, Token};
 pub const FIELDS: &[&str] = &[
     "messages",
     "account_alerts",
+    "account_review_update",
     "account_update",
     "message_template_quality_update",
     "message_template_status_update",
     "phone_number_quality_update",
+    "security",
     "smb_message_echoes",
     "user_preferences",
 ];
@@ -343,7 +347,7 @@ impl Facts {
 }
 
 /// A span of time in words.
-fn span(seconds: i64) -> String {
+pub(super) fn span(seconds: i64) -> String {
     let (count, unit) = match seconds.max(0) {
         s if s < 120 => (s, "second"),
         s if s < 7_200 => (s / 60, "minute"),

@@ -10,6 +10,7 @@
 //! * [`throttle`]: the pause and the slower pace after "too fast"
 //! * [`breaker`]: when to stop trying for everybody
 //! * [`burst`]: which messages are one delivery
+//! * [`alarm`]: what needs a person, and when it is told
 //! * [`doctor`]: what is wrong between Meta and us
 //! * [`registration`]: what is to be changed at Meta to be sent notifications
 //! * [`fetch`]: what becomes of a customer's file that is fetched
@@ -24,6 +25,7 @@
 //! * [`upkeep`]: what goes by its age, and how fast
 //! * [`window`]: whether anything but a template may be sent
 
+pub mod alarm;
 pub mod attempts;
 pub mod breaker;
 pub mod burst;

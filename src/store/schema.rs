@@ -185,6 +185,10 @@ CREATE INDEX job_dead ON job(id) WHERE state = 3;
 ///   the digests of deleted events are.
 /// * `unwilling`: digests of (number, user) of people who were forgotten and wanted
 ///   no marketing.
+/// * `alarm`: what needs a person, as the service last saw it; `notice`: what Meta
+///   told of numbers, templates and accounts, and when tokens end (policy::alarm).
+///   `alert`: what ALERT_URL is still to be told. `event_news`: the few events that
+///   notices are made of; what came before version 2 is not told anew.
 const VERSION_2: &str = "
 ALTER TABLE queue ADD COLUMN waba TEXT;
 ALTER TABLE queue ADD COLUMN mended_at INTEGER NOT NULL DEFAULT 0;
@@ -399,6 +403,41 @@ CREATE TABLE tally(
   sent INTEGER NOT NULL,
   failed INTEGER NOT NULL
 );
+CREATE TABLE alarm(
+  kind TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  says TEXT NOT NULL,
+  mend TEXT NOT NULL,
+  since INTEGER NOT NULL,
+  gone_at INTEGER,
+  alerted INTEGER NOT NULL,
+  PRIMARY KEY(kind, subject)
+) WITHOUT ROWID;
+CREATE TABLE notice(
+  kind TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  says TEXT NOT NULL,
+  mend TEXT NOT NULL,
+  until INTEGER,
+  PRIMARY KEY(kind, subject)
+) WITHOUT ROWID;
+CREATE TABLE alert(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  kind TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  says TEXT NOT NULL,
+  mend TEXT NOT NULL,
+  since INTEGER NOT NULL,
+  over_at INTEGER,
+  created_at INTEGER NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  due INTEGER NOT NULL
+);
+CREATE INDEX event_news ON event(id)
+  WHERE kind = 3 AND field IN ('account_alerts', 'account_review_update',
+    'account_update', 'message_template_quality_update',
+    'message_template_status_update', 'phone_number_quality_update', 'security');
+INSERT INTO meta SELECT 'news_upto', coalesce(max(id), 0) FROM event;
 ";
 
 /// How long a writer waits for another process that holds the file.
@@ -832,6 +871,21 @@ mod tests {
         tx.learn_waba("106540300000001", "5").unwrap();
         let queue = tx.queue_row(7).unwrap().unwrap();
         assert_eq!(queue.waba.as_deref(), Some("5"));
+    }
+
+    #[test]
+    fn what_meta_told_before_version_2_is_no_news() {
+        let event = |id: u8| {
+            format!(
+                "INSERT INTO event VALUES({id}, x'0{id}', 3, 'account_update', '', 'k', 1, 5, '{{}}');"
+            )
+        };
+        let path = version_1("news-1.db", &(event(1) + &event(2)));
+        let database = Database::open(&path, Access::Serve).unwrap();
+        let tx = database.tx();
+        assert_eq!(tx.news_upto().unwrap(), 2);
+        assert_eq!(tx.news_after(0, 9).unwrap().len(), 2, "the index has them");
+        assert!(tx.alarms().unwrap().is_empty() && tx.next_alert().unwrap().is_none());
     }
 
     #[test]

@@ -39,6 +39,7 @@ macro_rules! message_columns {
     };
 }
 // After the macros, which they use.
+mod alarms;
 mod attempts;
 mod bursts;
 mod contact;
@@ -60,6 +61,8 @@ mod tests;
 
 pub use lists::{EventFilter, Found, MessageFilter, Span};
 pub use names::LastWord;
+
+pub use alarms::Alert;
 
 /// The open transaction.
 pub struct Tx<'c> {

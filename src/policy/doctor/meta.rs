@@ -3,7 +3,7 @@
 use super::{FIELDS, Facts, Finding, NumberFacts, Place, SetAt, TokenFacts, span};
 use crate::wire::setup::{Attached, Health, MANAGEMENT, MESSAGING, Number, Refused, Token};
 
-const NEW_TOKEN: &str = "make one that does not end (business.facebook.com → Settings → System users → \
+pub(in crate::policy) const NEW_TOKEN: &str = "make one that does not end (business.facebook.com → Settings → System users → \
     Generate token, with whatsapp_business_messaging and whatsapp_business_management), set it, and \
     `systemctl reload wabridge`";
 

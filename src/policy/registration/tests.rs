@@ -53,9 +53,9 @@ fn check(facts: &Facts, wish: &Wish, expected: &[&str]) {
 
 #[test]
 fn for_the_app_it_subscribes_and_what_lacks_is_attached() {
-    let all = "app 900 subscribes to messages, flows, account_alerts, account_update, \
+    let all = "app 900 subscribes to messages, flows, account_alerts, account_review_update, account_update, \
                message_template_quality_update, message_template_status_update, \
-               phone_number_quality_update, smb_message_echoes, user_preferences, sent to \
+               phone_number_quality_update, security, smb_message_echoes, user_preferences, sent to \
                https://a.test/webhook";
     check(
         &facts(),
