@@ -396,7 +396,10 @@ fn rows_have_the_promised_keys() {
         (3, 0)
     );
     let status = setup.json(&["status", "--json"]).remove(0);
-    assert_eq!(keys(&status), "queues halts taken outbox received accepted");
+    assert_eq!(
+        keys(&status),
+        "queues alarms halts taken outbox received accepted"
+    );
     assert_eq!(
         keys(&status["queues"][0]),
         "kind name open oldest_seconds dead served halt failures"

@@ -4,12 +4,14 @@ use super::{Failure, Outcome, no_flags, output, view_and_values, visit};
 use crate::edge::clock;
 use crate::gateway::handover::Held;
 use crate::gateway::operator::{self, QueueStatus, Status};
+use crate::policy::alarm::Alarm;
 use crate::store::rows::Halt;
 use lexopt::Parser;
 use serde_json::{Map, Value, json};
 
 pub const HELP: &str = "\
-Tells how it is going: what waits, since when, how much came and went, and what is halted.
+Tells how it is going: what waits, since when, how much came and went, what is halted, and what
+needs a person (alarms).
 
 Usage: wabridge status [--json]
 
@@ -79,6 +81,17 @@ fn halt_json(status: &Status, halt: &Halt) -> Value {
     })
 }
 
+fn alarm_json(alarm: &Alarm) -> Value {
+    let cause = &alarm.cause;
+    json!({
+        "alarm": cause.kind.as_str(),
+        "subject": cause.subject,
+        "since": clock::rfc3339(alarm.since),
+        "says": cause.says,
+        "mend": cause.mend,
+    })
+}
+
 fn taken_json(held: &Held) -> Value {
     json!({
         "conversation": held.conversation,
@@ -113,6 +126,7 @@ fn json(status: &Status, now: i64) -> Value {
     };
     json!({
         "queues": queues,
+        "alarms": status.alarms.iter().map(alarm_json).collect::<Vec<_>>(),
         "halts": status.halts.iter().map(|halt| halt_json(status, halt)).collect::<Vec<_>>(),
         "taken": {
             "count": status.taken.1,
@@ -122,6 +136,20 @@ fn json(status: &Status, now: i64) -> Value {
         "received": {"minute": status.received[0], "hour": status.received[1]},
         "accepted": {"hour": counts(&status.accepted)},
     })
+}
+
+fn alarm_text(alarm: &Alarm) -> String {
+    let cause = &alarm.cause;
+    let about = match cause.subject.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", cause.subject),
+    };
+    format!(
+        "ALARM     {}{about} since {}; to mend it: {}",
+        cause.says,
+        clock::rfc3339(alarm.since),
+        cause.mend
+    )
 }
 
 fn people(status: &Status, now: i64) {
@@ -159,6 +187,10 @@ fn people(status: &Status, now: i64) {
     if *count > TAKEN_SHOWN as i64 {
         let more = count - TAKEN_SHOWN as i64;
         output::print(&format!("taken     {more} more: wabridge status --json\n"));
+    }
+    for alarm in &status.alarms {
+        output::print(&output::inert(&alarm_text(alarm)));
+        output::print("\n");
     }
     for halt in &status.halts {
         let (reason, mend) = halt.reason_and_mend();

@@ -6,6 +6,7 @@
 //! by `NAME_FILE` and from systemd's credentials. All mistakes are found at
 //! once, each with its mend.
 
+mod alarms;
 mod command;
 mod console;
 mod effective;
@@ -14,6 +15,7 @@ mod observers;
 mod sources;
 pub mod table;
 
+pub use alarms::Alarms;
 pub use command::Command;
 pub use console::Console;
 pub use effective::{Effective, Shown, Source};
@@ -226,6 +228,8 @@ pub struct Config {
     pub metrics_keys: Vec<Secret>,
     /// Where customers' files go, when they are fetched.
     pub media: Option<Media>,
+    /// What counts as an alarm, and who is told.
+    pub alarms: Alarms,
     /// The queue's limits.
     pub limits: Limits,
     /// How many calls to Graph may run at once.
@@ -395,6 +399,7 @@ pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
         forward: reader.forward(timeout, calls, allow_private),
         forward_concurrency,
         command,
+        alarms: reader.alarms(allow_private),
         operator: (api.is_some() || console.is_some() || !metrics_keys.is_empty())
             .then_some(operator),
         api,

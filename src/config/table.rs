@@ -62,6 +62,7 @@ const CONSOLE: &str = "The operator's console";
 const MEDIA: &str = "Customers' files";
 const SERVICE: &str = "The service";
 const SENDING: &str = "Sending";
+const ALARMS: &str = "Alarms";
 
 /// Every setting, in the order in which they are shown.
 pub const SETTINGS: &[Setting] = &[
@@ -182,7 +183,7 @@ pub const SETTINGS: &[Setting] = &[
         setting(
             "ALLOW_PRIVATE_TARGETS",
             "false",
-            "Lets public names in FORWARD_URL and OBSERVER_…_URL lead into a private network. Addresses themselves, localhost, names without a dot, and .internal, .local and .home.arpa always may.",
+            "Lets public names in FORWARD_URL, OBSERVER_…_URL and ALERT_URL lead into a private network. Addresses themselves, localhost, names without a dot, and .internal, .local and .home.arpa always may.",
         ),
     ),
     under(
@@ -367,6 +368,38 @@ pub const SETTINGS: &[Setting] = &[
             "MEDIA_BYTES_MAX",
             "100MB",
             "Larger files are not fetched; Meta takes no more than 100 MB from a customer.",
+        ),
+    ),
+    under(
+        ALARMS,
+        setting(
+            "ALERT_URL",
+            "",
+            "Who is told, besides the log, `wabridge status` and the console, when something needs a person: gets JSON, once for each cause and again when it is over.",
+        ),
+    ),
+    under(
+        ALARMS,
+        secret(
+            "ALERT_SECRET",
+            "Signs these alerts by the Standard Webhooks specification (whsec_…).",
+            "make one with: echo \"whsec_$(openssl rand -base64 32)\"",
+        ),
+    ),
+    under(
+        ALARMS,
+        setting(
+            "ALERT_WAITING",
+            "30m",
+            "An event or a message that waits longer than this is an alarm.",
+        ),
+    ),
+    under(
+        ALARMS,
+        setting(
+            "QUIET_AFTER",
+            "",
+            "It is an alarm when nothing at all has come in for so long, such as 1h, at a time of day at which something came yesterday or a week ago. Empty: never.",
         ),
     ),
     under(

@@ -389,6 +389,15 @@ fn ask(
     setup::answer(status, &bytes)
 }
 
+/// When a token ends, in Unix seconds, as Graph tells of it to itself; `None`: it
+/// does not tell.
+pub fn token_ends(graph: &Graph, token: &Secret) -> Option<Option<i64>> {
+    let path = format!("debug_token?input_token={}", encoded(token.expose()));
+    let told = ask(graph, token, "GET", &path, None).ok()?;
+    let told = Token::read(&told);
+    told.valid.then_some(told.ends_s)
+}
+
 fn encoded(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }

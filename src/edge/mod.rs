@@ -3,6 +3,7 @@
 //!
 //! * [`http`]: the webhook listener around tiny_http
 //! * [`graph`]: one call to Graph
+//! * [`alarms`]: looks for what needs a person, and tells
 //! * [`callback`]: what answers at the webhook's public address
 //! * [`doctor`]: how things are set up at Meta, asked and changed
 //! * [`media`]: fetching customers' files
@@ -18,6 +19,7 @@
 //! * [`clock`], [`log`], [`systemd`]: time, log lines, the service manager
 //! * [`standin`]: a stand-in for Graph, for the demo and for tests
 
+pub mod alarms;
 pub mod callback;
 pub mod clock;
 pub mod dispatch;

@@ -1,6 +1,7 @@
 //! The service: opens the store, starts the threads, watches over them, and
 //! stops in order.
 
+use super::alarms::Alarms;
 use super::dispatch::{Job, Pool};
 use super::gate::Gate;
 use super::graph::{Called, Graph, RootsError};
@@ -150,6 +151,7 @@ pub struct Running {
     rounds: Rounds,
     stopping: Arc<AtomicBool>,
     watchdog: JoinHandle<()>,
+    alarms: Alarms,
     address: Listen,
 }
 
@@ -319,6 +321,8 @@ impl Running {
                 .spawn(move || watch(listeners, &stopping))
                 .map_err(StartError::Threads)?
         };
+        let alarms = Alarms::start(live.clone(), committer.clone());
+        let alarms = alarms.map_err(StartError::Threads)?;
         Ok(Running {
             live,
             metrics,
@@ -335,6 +339,7 @@ impl Running {
             rounds,
             stopping,
             watchdog,
+            alarms,
             address,
         })
     }
@@ -424,6 +429,7 @@ impl Running {
         let deadline = Instant::now() + DRAIN;
         self.stopping.store(true, Ordering::SeqCst);
         self.watchdog.thread().unpark();
+        self.alarms.stop();
         self.http.stop(DRAIN);
         if let Some(operator) = &self.operator {
             operator.stop(DRAIN);

@@ -3,10 +3,12 @@
 //! running service. Lists and steering: [`inbox`](super::inbox),
 //! [`outbox`](super::outbox).
 
+use super::alarms;
 use super::halts::covers;
 use super::handover::{self, Held};
 use super::identity::known;
 use super::window::window_of;
+use crate::policy::alarm::Alarm;
 use crate::policy::window::Window;
 use crate::store::rows::*;
 use crate::store::{Result, Tx};
@@ -101,6 +103,8 @@ pub fn halt_of_number(tx: &Tx<'_>, number: &str) -> Result<Option<Halt>> {
 pub struct Status {
     /// Each consumer and each sending number.
     pub queues: Vec<QueueStatus>,
+    /// What needs a person, as the service last saw it, the longest first.
+    pub alarms: Vec<Alarm>,
     /// What stands still until a person acts, the longest first.
     pub halts: Vec<Halt>,
     /// Conversations in a person's hands, those that end first (100 at most), and
@@ -136,6 +140,7 @@ pub fn queues(tx: &Tx<'_>) -> Result<Vec<QueueStatus>> {
 pub fn status(tx: &Tx<'_>, now: i64) -> Result<Status> {
     Ok(Status {
         queues: queues(tx)?,
+        alarms: alarms::standing(tx)?,
         halts: tx.halts()?,
         taken: handover::held(tx, now)?,
         outbox: tx.outbox_counts()?,

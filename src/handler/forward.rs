@@ -46,25 +46,9 @@ impl ForwardHandler {
     }
 
     fn of(role: Role, forward: &Forward, hub_keys: &HubKeys) -> ForwardHandler {
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_connect(Some(CONNECT))
-            .timeout_global(Some(forward.timeout))
-            .max_idle_connections_per_host(forward.concurrency)
-            // The app is the operator's own and near: proxies that the
-            // environment names for the outside world are not asked.
-            .proxy(None)
-            .user_agent(concat!("wabridge/", env!("CARGO_PKG_VERSION")))
-            .build();
-        let agent = match forward.allow_private {
-            true => config.into(),
-            false => Agent::with_parts(config, DefaultConnector::new(), PublicNames::default()),
-        };
         ForwardHandler {
             role,
-            agent,
+            agent: agent(forward.timeout, forward.concurrency, forward.allow_private),
             url: forward.url.clone(),
             hub_keys: hub_keys.clone(),
             standard_key: forward.key.clone(),
@@ -114,6 +98,27 @@ impl ForwardHandler {
             }),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// A client for what the operator has named: it follows no redirect, and into a
+/// private network only what says so, unless `allow_private`.
+pub fn agent(timeout: Duration, concurrency: usize, allow_private: bool) -> Agent {
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .timeout_connect(Some(CONNECT))
+        .timeout_global(Some(timeout))
+        .max_idle_connections_per_host(concurrency)
+        // It is the operator's own and near: proxies that the environment names
+        // for the outside world are not asked.
+        .proxy(None)
+        .user_agent(concat!("wabridge/", env!("CARGO_PKG_VERSION")))
+        .build();
+    match allow_private {
+        true => config.into(),
+        false => Agent::with_parts(config, DefaultConnector::new(), PublicNames::default()),
     }
 }
 
@@ -193,7 +198,7 @@ fn refused(app: &Role, status: u16, wait: Option<Duration>) -> Outcome {
 }
 
 /// What went wrong with a call, without what was in it.
-fn in_words(error: &Error) -> String {
+pub fn in_words(error: &Error) -> String {
     match error {
         Error::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             "its name leads into a private network: write the address itself, or set ALLOW_PRIVATE_TARGETS=true"

@@ -3,6 +3,7 @@
 use crate::edge::http::console::visit::{Shown, Visit};
 use crate::gateway::operator::{self, QueueStatus, Status};
 use crate::gateway::tally;
+use crate::policy::alarm;
 use crate::store::rows::QueueKind;
 use crate::store::tally::{Counted, Minute};
 use serde::Serialize;
@@ -13,6 +14,7 @@ struct Facts {
     /// Nothing stands still or was given up.
     is_well: bool,
     halts: Vec<Halt>,
+    alarms: Vec<Alarm>,
     queues: Vec<Queue>,
     outbox: Vec<(String, i64)>,
     taken: i64,
@@ -46,6 +48,16 @@ struct Halt {
     mend: String,
     details: Option<String>,
     numbers: Vec<String>,
+}
+
+/// Anything else that needs a person (policy::alarm).
+#[derive(Serialize)]
+struct Alarm {
+    /// May be empty.
+    subject: String,
+    since: i64,
+    says: String,
+    mend: String,
 }
 
 #[derive(Serialize)]
@@ -114,11 +126,21 @@ fn facts(status: &Status, charts: Vec<Chart>, visit: &Visit) -> Facts {
     let held = status.outbox.iter().any(|(state, _)| state == "held");
     Facts {
         charts,
-        is_well: status.halts.is_empty() && !held && queues.iter().all(well),
+        is_well: status.halts.is_empty()
+            && status.alarms.is_empty()
+            && !held
+            && queues.iter().all(well),
         halts: status
             .halts
             .iter()
             .map(|halt| shown_halt(halt, status))
+            .collect(),
+        // Halts stand above, with all that is known of them.
+        alarms: status
+            .alarms
+            .iter()
+            .filter(|alarm| alarm.cause.kind != alarm::Kind::Halt)
+            .map(shown_alarm)
             .collect(),
         queues,
         outbox: status.outbox.clone(),
@@ -136,6 +158,16 @@ fn shown_halt(halt: &crate::store::rows::Halt, status: &Status) -> Halt {
         mend: mend.to_owned(),
         details: halt.details.clone(),
         numbers: status.halted(halt).map(str::to_owned).collect(),
+    }
+}
+
+fn shown_alarm(alarm: &alarm::Alarm) -> Alarm {
+    let cause = alarm.cause.clone();
+    Alarm {
+        subject: cause.subject,
+        since: alarm.since,
+        says: cause.says,
+        mend: cause.mend,
     }
 }
 
