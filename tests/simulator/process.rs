@@ -491,7 +491,9 @@ impl World {
                 self.wakes[kind as usize].is_some_and(|wake| wake <= latest)
             };
             ensure(due.is_none_or(awake), || {
-                format!("a job of {name} ({kind:?}) is due and nobody will look for it")
+                let (due, wake) = (due.unwrap_or(0) - clock, self.wakes[kind as usize]);
+                let wake = wake.map(|wake| wake - self.now);
+                format!("a job of {name} ({kind:?}) is due in {due} ms and looked for in {wake:?}")
             })?;
         }
         Ok(())

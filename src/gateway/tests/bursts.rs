@@ -434,6 +434,23 @@ fn two_conversations_that_turn_out_to_be_one_keep_their_bursts() {
 }
 
 #[test]
+fn who_turns_out_to_be_one_with_another_waits_no_less() {
+    let mut bench = debounced();
+    let until = bench.now + 3 * SECOND;
+    bench.write(ANN, None);
+    bench.write("", Some(ANN_BSUID));
+    bench.now += SECOND;
+    bench.write(ANN, Some(ANN_BSUID));
+    let bot = bench.gateway.bot;
+    let due = bench.database.read(|tx| tx.next_due(bot)).unwrap();
+    assert_eq!(due, Some(until));
+    bench.now = until;
+    assert!(bench.deliveries().is_empty());
+    bench.now += SECOND;
+    assert_eq!(handed(&mut bench), [wamids(&[1, 2, 3])]);
+}
+
+#[test]
 fn a_clock_that_is_set_back_delays_nobody() {
     let mut bench = debounced();
     writes(&mut bench, &[0, 1]);

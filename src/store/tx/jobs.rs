@@ -32,8 +32,8 @@ impl Tx<'_> {
         let jobs = &mut self.unfiled.borrow_mut().jobs;
         let id = jobs.next_id();
         self.execute(
-            "INSERT INTO job(id, queue, lane, event, outbox, media, priority, due)
-             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO job(id, queue, lane, event, outbox, media, priority, due, not_before)
+             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, coalesce(?8, 0))",
             params![
                 id,
                 queue,
