@@ -180,11 +180,24 @@ fn what_graph_and_meta_tell_is_told_and_is_over_when_they_say_so() {
     standin.set_app(|app| app.ends_s = 0);
     place.service.signal("HUP");
     wait(&pager, 4);
+    // And how the number is, now that there is one.
+    place.service.take(&text_message(3, ANA, "hello"));
+    let number = Sample::default().number;
+    let red = json!({"quality_rating": "RED"});
+    standin.set_app(|app| drop(app.numbers.insert(number.into(), red)));
+    place.service.signal("HUP");
+    wait(&pager, 5);
+    assert_eq!(standing(&place.setup), [format!("quality {number}")]);
+    standin.set_app(|app| app.numbers.clear());
+    place.service.signal("HUP");
+    wait(&pager, 6);
     let expected = [
         "alarm.raised template",
         "alarm.over template",
         "alarm.raised token",
         "alarm.over token",
+        "alarm.raised quality",
+        "alarm.over quality",
     ];
     assert_eq!(told(&pager), expected);
 }

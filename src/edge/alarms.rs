@@ -5,13 +5,15 @@
 mod post;
 
 use super::clock;
-use super::doctor::token_ends;
+use super::doctor::{NUMBERS_MAX, number_state, token_ends};
 use super::live::{InForce, Live};
 use super::log::Few;
 use crate::config::{Config, Secret};
 use crate::gateway::alarms::{self, View};
+use crate::gateway::known;
 use crate::policy::alarm::{Alarm, Cause, Change};
 use crate::store::{Committer, Reader, Result};
+use crate::wire::setup::{self, Number};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -22,12 +24,13 @@ use std::time::Duration;
 /// soon that a mend helped.
 const LOOK: Duration = Duration::from_secs(3);
 
-/// How often Graph is asked when tokens end: they do so in days.
-const TOKENS_EVERY_US: i64 = 12 * 3_600 * 1_000_000;
+/// How often Graph is asked when tokens end and how numbers are: both change in
+/// days.
+const GRAPH_EVERY_US: i64 = 12 * 3_600 * 1_000_000;
 
 /// The first time some while after the start, which has enough to do; after a
 /// reload at once, since that is how a token is exchanged.
-const TOKENS_FIRST_US: i64 = 60 * 1_000_000;
+const GRAPH_FIRST_US: i64 = 60 * 1_000_000;
 
 /// Alerts told in one go, before it is looked again.
 const ALERTS_MAX: usize = 20;
@@ -48,7 +51,7 @@ impl Alarms {
         let mut watch = Watch {
             reader: Reader::of(live.now().config.database.clone()),
             by: Arc::downgrade(&live.now()),
-            tokens_at_us: clock::monotonic_us() + TOKENS_FIRST_US,
+            graph_at_us: clock::monotonic_us() + GRAPH_FIRST_US,
             live,
             committer,
             lines: Few::default(),
@@ -77,10 +80,10 @@ struct Watch {
     live: Live,
     committer: Committer,
     reader: Reader,
-    /// By which settings Graph was asked about tokens last.
+    /// By which settings Graph was asked last.
     by: Weak<InForce>,
     /// When it is asked again.
-    tokens_at_us: i64,
+    graph_at_us: i64,
     lines: Few,
     stopping: Arc<AtomicBool>,
 }
@@ -88,9 +91,12 @@ struct Watch {
 impl Watch {
     fn round(&mut self) {
         let live = self.live.now();
-        if self.tokens_are_due(&live) {
-            let noted = self.note_tokens(&live);
-            self.said_if_failed("it cannot be noted when tokens end", noted);
+        if self.graph_is_due(&live) {
+            let noted = self.ask_graph(&live);
+            self.said_if_failed(
+                "what Graph tells of tokens and numbers cannot be noted",
+                noted,
+            );
         }
         let looked = self.look(&live.config);
         self.said_if_failed("alarms cannot be looked for", looked);
@@ -151,16 +157,17 @@ impl Watch {
         Ok(())
     }
 
-    fn tokens_are_due(&self, live: &Arc<InForce>) -> bool {
+    fn graph_is_due(&self, live: &Arc<InForce>) -> bool {
         let same = std::ptr::eq(self.by.as_ptr(), Arc::as_ptr(live));
-        !same || clock::monotonic_us() >= self.tokens_at_us
+        !same || clock::monotonic_us() >= self.graph_at_us
     }
 
-    /// Asks Graph when the tokens end. What it does not tell stays as it is known:
-    /// a token that does not do any more halts sending by itself.
-    fn note_tokens(&mut self, live: &Arc<InForce>) -> Result<()> {
+    /// Asks Graph when the tokens end and how the numbers are. What it does not tell
+    /// stays as it is known: a token that does not do any more halts sending by
+    /// itself.
+    fn ask_graph(&mut self, live: &Arc<InForce>) -> Result<()> {
         self.by = Arc::downgrade(live);
-        self.tokens_at_us = clock::monotonic_us() + TOKENS_EVERY_US;
+        self.graph_at_us = clock::monotonic_us() + GRAPH_EVERY_US;
         let tokens = &live.config.tokens;
         let common = tokens.common.iter();
         let common = common.map(|token| ("WHATSAPP_TOKEN".to_owned(), token));
@@ -175,8 +182,22 @@ impl Watch {
             })
             .collect();
         let settings: Vec<String> = all.into_iter().map(|(setting, _)| setting).collect();
-        self.committer
-            .commit(move |tx| alarms::note_tokens(tx, &settings, &ends))
+        let told = self.numbers(live)?;
+        self.committer.commit(move |tx| {
+            alarms::note_numbers(tx, clock::now_ms(), &told)?;
+            alarms::note_tokens(tx, &settings, &ends)
+        })
+    }
+
+    fn numbers(&self, live: &InForce) -> Result<Vec<(String, Number)>> {
+        let known = self.reader.read(known::known)?.numbers.into_iter();
+        let ids = known.map(|(id, _)| id).filter(|id| setup::is_id(id));
+        let told = ids.take(NUMBERS_MAX).filter_map(|id| {
+            let token = live.config.tokens.of(&id)?;
+            let told = number_state(&live.graph, token, &id)?;
+            Some((id, told))
+        });
+        Ok(told.collect())
     }
 }
 

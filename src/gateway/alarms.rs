@@ -10,6 +10,7 @@ use crate::policy::verdict::HaltScope;
 use crate::store::rows::{Halt, QueueKind};
 use crate::store::tx::Alert;
 use crate::store::{Result, Tx};
+use crate::wire::setup::Number;
 
 /// Of a queue's jobs so many are looked at for the oldest, those that are due
 /// first.
@@ -234,6 +235,20 @@ fn read_news(tx: &Tx<'_>) -> Result<Vec<Notice>> {
     }
     tx.set_news_upto(*last)?;
     tx.notices()
+}
+
+/// Writes down what Graph told of numbers when it was asked.
+pub fn note_numbers(tx: &Tx<'_>, now: i64, told: &[(String, Number)]) -> Result<()> {
+    let news = told
+        .iter()
+        .flat_map(|(id, told)| news::of_number(id, told, now));
+    for one in news {
+        match one {
+            News::Stands(notice) => tx.put_notice(&notice)?,
+            News::Over(kind, subject) => tx.end_notice(kind, &subject)?,
+        }
+    }
+    Ok(())
 }
 
 /// Writes down when tokens end, by the settings they are in: those that were

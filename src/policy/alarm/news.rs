@@ -3,6 +3,7 @@
 //! heard of tokens.
 
 use super::{Cause, Kind, NEW_TOKEN, TOKEN_MS, span};
+use crate::wire::setup::Number;
 use serde_json::Value;
 
 /// The fields that are read. The index over them in the store names the same.
@@ -18,6 +19,9 @@ pub const FIELDS: &[&str] = &[
 
 /// What has no end that Meta would tell of stands for so long.
 const STANDS_MS: i64 = 7 * 86_400_000;
+
+/// What Graph told of a number stands for so long, unless it tells again.
+const ASKED_STANDS_MS: i64 = 3 * 86_400_000;
 
 /// The most characters of a word of Meta's.
 const WORD_MAX: usize = 60;
@@ -120,6 +124,30 @@ pub fn read(body: &str, now: i64) -> Option<News> {
         },
         _ => None,
     }
+}
+
+/// What Graph, asked at `now`, tells of a number: newer versions notify of neither
+/// its quality nor its state.
+pub fn of_number(id: &str, told: &Number, now: i64) -> Vec<News> {
+    let ends = now + ASKED_STANDS_MS;
+    let quality = match told.quality.as_deref() {
+        Some("RED") => {
+            let says = "the number's quality is RED: people block or report it";
+            until(Kind::Quality, id.into(), says, ends)
+        }
+        Some("GREEN" | "YELLOW") => over(Kind::Quality, id.into()),
+        _ => None,
+    };
+    let subject = format!("number {id}");
+    let state = match told.status.as_deref() {
+        Some(state @ ("BANNED" | "RESTRICTED" | "RATE_LIMITED" | "DISCONNECTED" | "DELETED")) => {
+            let says = format!("the number's status is {state}, not CONNECTED");
+            until(Kind::Account, subject, &says, ends)
+        }
+        Some("CONNECTED" | "FLAGGED") => over(Kind::Account, subject),
+        _ => None,
+    };
+    quality.into_iter().chain(state).collect()
 }
 
 /// Flagged for quality, or its limit lowered. Newer versions of the field tell

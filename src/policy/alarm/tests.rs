@@ -263,6 +263,37 @@ fn what_meta_tells_of_numbers_and_accounts_stands_until_it_is_taken_back() {
 }
 
 #[test]
+fn what_graph_tells_of_a_number_when_asked_is_news() {
+    let told = |quality: &str, status: &str| {
+        let word = |word: &str| (!word.is_empty()).then(|| word.to_owned());
+        let number = crate::wire::setup::Number {
+            quality: word(quality),
+            status: word(status),
+            ..Default::default()
+        };
+        let news = news::of_number("106", &number, NOW).into_iter();
+        let said = news.map(|one| match one {
+            News::Over(kind, subject) => format!("over {} {subject}", kind.as_str()),
+            News::Stands(notice) => {
+                assert!(notice.until > Some(NOW), "it ends when Graph tells no more");
+                format!("{} {}", notice.kind.as_str(), notice.subject)
+            }
+        });
+        said.collect::<Vec<_>>().join(", ")
+    };
+    assert_eq!(
+        told("RED", "CONNECTED"),
+        "quality 106, over account number 106"
+    );
+    assert_eq!(
+        told("YELLOW", "BANNED"),
+        "over quality 106, account number 106"
+    );
+    assert_eq!(told("UNKNOWN", "PENDING"), "");
+    assert_eq!(told("", ""), "");
+}
+
+#[test]
 fn what_is_misshapen_is_no_news() {
     for body in [
         "",
