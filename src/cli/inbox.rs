@@ -8,6 +8,7 @@ use crate::config::{self, Sources};
 use crate::edge::clock;
 use crate::gateway::BOT;
 use crate::gateway::inbox::{self, DeliveryRow, Filter, InboxRow, InboxState, MediaRow};
+use crate::store::rows::Attempt;
 use lexopt::{Arg, Parser, ValueExt};
 use serde_json::{Value, json};
 
@@ -25,7 +26,7 @@ Usage: wabridge inbox list [--state pending|done|dead] [--limit N] [--json]
        wabridge inbox drop --consumer NAME
 
 list    the newest events, oldest of them first (50, or --limit N)
-show    one event with its deliveries, its files and Meta's envelope
+show    one event with its deliveries and what attempts at them got, its files and Meta's envelope
 replay  hands events to your logic again, in their place in the conversation and under the
         same webhook-id, and tries files anew that could not be fetched. By ids: to all who
         got them. --dead: what was given up. --consumer: to the bot, or that observer, alone;
@@ -123,9 +124,20 @@ fn show(view: &View, values: &[String]) -> Outcome {
         let Some(row) = row else {
             return Err(Failure::says(format!("there is no event {id}")));
         };
+        let tries = row.deliveries.iter().map(|one| one.job);
+        let tries: Vec<Vec<Attempt>> = database.read(|tx| {
+            let tries = tries.map(|job| tx.attempts(job));
+            tries.collect()
+        })?;
         match view.json {
-            true => output::print(&output::inert_json(&with_body(&json(&row), &row))),
-            false => output::print(&people(&row)),
+            true => {
+                let mut shown = json(&row);
+                for (index, tries) in tries.iter().enumerate() {
+                    shown["deliveries"][index]["tries"] = output::tries_json(tries);
+                }
+                output::print(&output::inert_json(&with_body(&shown, &row)));
+            }
+            false => output::print(&people(&row, &tries)),
         }
     }
     Ok(())
@@ -204,7 +216,7 @@ fn with_body(value: &Value, row: &InboxRow) -> String {
     line
 }
 
-fn people(row: &InboxRow) -> String {
+fn people(row: &InboxRow, tries: &[Vec<Attempt>]) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
         if !value.is_empty() {
@@ -219,7 +231,7 @@ fn people(row: &InboxRow) -> String {
     line("conversation", &row.conversation);
     line("received", &clock::rfc3339(row.event.received_at));
     line("state", row.state.as_str());
-    for delivery in &row.deliveries {
+    for (delivery, attempts) in row.deliveries.iter().zip(tries) {
         let error = delivery
             .error
             .as_deref()
@@ -230,6 +242,9 @@ fn people(row: &InboxRow) -> String {
             "delivery",
             &format!("{} {state} after {tries} tries{error}", delivery.consumer),
         );
+        for attempt in attempts {
+            line("try", &output::attempt(attempt));
+        }
     }
     for media in &row.media {
         let rest = match (path(media), &media.error) {

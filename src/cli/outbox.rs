@@ -5,7 +5,7 @@ use crate::edge::clock;
 use crate::gateway::outbox::{self, OutboxRow, Steered};
 use crate::policy::ladder::SendState;
 use crate::store::Tx;
-use crate::store::rows::OutboxId;
+use crate::store::rows::{Attempt, OutboxId};
 use crate::store::tx::MessageFilter;
 use lexopt::{Arg, Parser, ValueExt};
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ Usage: wabridge outbox list [--state STATE] [--limit N] [--json]
        wabridge outbox cancel ID... | --state STATE
 
 list    the newest messages, oldest of them first (50, or --limit N)
-show    one message with its body
+show    one message with its body, and what attempts at it got
 retry   sends again what was held, has failed, was cancelled, or waits for a status; what may have
         gone out already may arrive twice
 hold    takes out what is queued or waits for a status, until it is retried; others go on
@@ -106,9 +106,10 @@ fn show(view: &View, values: &[String]) -> Outcome {
                 "there is no message {id} in the outbox"
             )));
         };
+        let tries = database.read(|tx| tx.attempts_at_message(id))?;
         match view.json {
-            true => output::print(&output::inert_json(&with_body(&row))),
-            false => output::print(&people(&row)),
+            true => output::print(&output::inert_json(&with_body(&row, &tries))),
+            false => output::print(&people(&row, &tries)),
         }
     }
     Ok(())
@@ -210,9 +211,11 @@ fn json(row: &OutboxRow) -> Value {
     })
 }
 
-fn with_body(row: &OutboxRow) -> String {
+fn with_body(row: &OutboxRow, tries: &[Attempt]) -> String {
     let message = &row.message;
-    let mut line = json(row).to_string();
+    let mut shown = json(row);
+    shown["tries"] = output::tries_json(tries);
+    let mut line = shown.to_string();
     line.pop();
     // Line breaks stand only between tokens in JSON: blanks there are the same.
     let body = message.body.replace(['\n', '\r'], " ");
@@ -234,7 +237,7 @@ fn error(row: &OutboxRow) -> Option<String> {
     })
 }
 
-fn people(row: &OutboxRow) -> String {
+fn people(row: &OutboxRow, tries: &[Attempt]) -> String {
     let message = &row.message;
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
@@ -257,6 +260,9 @@ fn people(row: &OutboxRow) -> String {
         },
     );
     line("error", &error(row).unwrap_or_default());
+    for attempt in tries {
+        line("try", &output::attempt(attempt));
+    }
     line("created", &clock::rfc3339(message.created_at));
     line("changed", &clock::rfc3339(message.changed_at));
     line(

@@ -1,5 +1,8 @@
 //! What goes to standard output: text, tables, JSON lines.
 
+use crate::edge::clock;
+use crate::store::rows::Attempt;
+use serde_json::{Value, json};
 use std::io::{Write, stdout};
 
 /// Writes text. A reader that is gone (`| head`) is no error.
@@ -38,6 +41,21 @@ pub fn table(heads: &[&str], rows: &[Vec<String>]) {
         text.push('\n');
     }
     print(&text);
+}
+
+/// What an attempt got, on a line.
+pub fn attempt(attempt: &Attempt) -> String {
+    let at = clock::rfc3339(attempt.ended_at);
+    format!("{} at {at}: {}", attempt.attempt, attempt.said)
+}
+
+/// What attempts got.
+pub fn tries_json(attempts: &[Attempt]) -> Value {
+    let shown = attempts.iter().map(|attempt| {
+        let at = clock::rfc3339(attempt.ended_at);
+        json!({"attempt": attempt.attempt, "at": at, "said": attempt.said})
+    });
+    shown.collect()
 }
 
 /// Text from outside as it may go to a terminal: without control characters,

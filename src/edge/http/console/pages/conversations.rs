@@ -21,6 +21,8 @@ struct Facts {
     taken: bool,
     numbers: Vec<String>,
     people: Vec<Person>,
+    /// More may have been found than are shown.
+    is_cut: bool,
     /// The query of the next page.
     older: Option<String>,
     /// This is not the first page.
@@ -60,6 +62,7 @@ pub fn show(visit: &Visit) -> Shown {
             .into_iter()
             .filter(|number| !number.is_empty())
             .collect(),
+        is_cut: rows.len() == SHOWN && (taken || !search.is_empty()),
         people: rows.iter().map(|row| Person::of(row, now)).collect(),
         older,
         is_later: from.is_some(),
