@@ -119,6 +119,15 @@ impl Tokens {
     pub fn of(&self, number: &str) -> Option<&Secret> {
         self.by_number.get(number).or(self.common.as_ref())
     }
+
+    /// All of them, each by the name of its setting.
+    pub fn by_setting(&self) -> impl Iterator<Item = (String, &Secret)> {
+        let common = self.common.iter();
+        let common = common.map(|token| ("WHATSAPP_TOKEN".to_owned(), token));
+        let own = self.by_number.iter();
+        let own = own.map(|(number, token)| (format!("WHATSAPP_TOKEN_{number}"), token));
+        common.chain(own)
+    }
 }
 
 /// How fast numbers send: a rate for all, and one for a single number where it

@@ -32,6 +32,9 @@ const GRAPH_EVERY_US: i64 = 12 * 3_600 * 1_000_000;
 /// reload at once, since that is how a token is exchanged.
 const GRAPH_FIRST_US: i64 = 60 * 1_000_000;
 
+/// With a Graph that hangs it asks no longer than this: alarms wait meanwhile.
+const GRAPH_WITHIN_US: i64 = 30 * 1_000_000;
+
 /// Alerts told in one go, before it is looked again.
 const ALERTS_MAX: usize = 20;
 
@@ -168,31 +171,33 @@ impl Watch {
     fn ask_graph(&mut self, live: &Arc<InForce>) -> Result<()> {
         self.by = Arc::downgrade(live);
         self.graph_at_us = clock::monotonic_us() + GRAPH_EVERY_US;
-        let tokens = &live.config.tokens;
-        let common = tokens.common.iter();
-        let common = common.map(|token| ("WHATSAPP_TOKEN".to_owned(), token));
-        let own = tokens.by_number.iter();
-        let own = own.map(|(number, token)| (format!("WHATSAPP_TOKEN_{number}"), token));
-        let all: Vec<(String, &Secret)> = common.chain(own).collect();
+        let until_us = clock::monotonic_us() + GRAPH_WITHIN_US;
+        let all: Vec<(String, &Secret)> = live.config.tokens.by_setting().collect();
         let ends: Vec<(String, Option<i64>)> = all
             .iter()
+            .take_while(|_| self.goes_on(until_us))
             .filter_map(|(setting, token)| {
                 let ends_s = token_ends(&live.graph, token)?;
                 Some((setting.clone(), ends_s.map(|s| s.saturating_mul(1_000))))
             })
             .collect();
         let settings: Vec<String> = all.into_iter().map(|(setting, _)| setting).collect();
-        let told = self.numbers(live)?;
+        let told = self.numbers(live, until_us)?;
         self.committer.commit(move |tx| {
             alarms::note_numbers(tx, clock::now_ms(), &told)?;
             alarms::note_tokens(tx, &settings, &ends)
         })
     }
 
-    fn numbers(&self, live: &InForce) -> Result<Vec<(String, Number)>> {
+    fn goes_on(&self, until_us: i64) -> bool {
+        clock::monotonic_us() < until_us && !self.stopping.load(Ordering::SeqCst)
+    }
+
+    fn numbers(&self, live: &InForce, until_us: i64) -> Result<Vec<(String, Number)>> {
         let known = self.reader.read(known::known)?.numbers.into_iter();
         let ids = known.map(|(id, _)| id).filter(|id| setup::is_id(id));
-        let told = ids.take(NUMBERS_MAX).filter_map(|id| {
+        let ids = ids.take(NUMBERS_MAX);
+        let told = ids.take_while(|_| self.goes_on(until_us)).filter_map(|id| {
             let token = live.config.tokens.of(&id)?;
             let told = number_state(&live.graph, token, &id)?;
             Some((id, told))

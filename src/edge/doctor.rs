@@ -171,12 +171,7 @@ impl<'c> Doctor<'c> {
     }
 
     fn tokens(&self, scope: &Scope) -> Vec<TokenFacts> {
-        let tokens = &self.config.tokens;
-        let common = tokens.common.iter();
-        let common = common.map(|token| ("WHATSAPP_TOKEN".to_owned(), token));
-        let own = tokens.by_number.iter();
-        let own = own.map(|(number, token)| (format!("WHATSAPP_TOKEN_{number}"), token));
-        let all = common.chain(own).take(NUMBERS_MAX);
+        let all = self.config.tokens.by_setting().take(NUMBERS_MAX);
         all.map(|(setting, token)| self.token(setting, token, scope))
             .collect()
     }
