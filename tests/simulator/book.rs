@@ -164,7 +164,8 @@ impl Book {
                 reply.told(of);
                 if counts && !reply.answers {
                     reply.answers = true;
-                    self.told.sent(reply.lane, reply.claimed_at, now);
+                    self.told
+                        .sent(&self.lanes, reply.lane, reply.claimed_at, now);
                 }
                 reply.still_climbs(&read(tx.message(of.outbox))?)?;
             }
@@ -489,7 +490,8 @@ impl Book {
             reply.wamid.clone_from(wamid);
             if !call.is_mark() {
                 reply.answers = true;
-                self.told.sent(reply.lane, reply.claimed_at, now);
+                self.told
+                    .sent(&self.lanes, reply.lane, reply.claimed_at, now);
             }
             let waits = self.files_first && call.is_file();
             reply.file_since = waits.then_some(now);

@@ -131,8 +131,13 @@ impl Person {
 enum Fact {
     /// A person wrote, by Meta's time.
     Wrote { at: i64, by_ad: bool },
-    /// Graph took a message to them in this time.
-    Sent { from: i64, to: i64 },
+    /// Graph took a message to them in this time, as was known of these things they
+    /// had written.
+    Sent {
+        from: i64,
+        to: i64,
+        after: Vec<usize>,
+    },
 }
 
 /// What we were told, in the order of the commits.
@@ -152,17 +157,22 @@ impl Told {
         self.0.push((lane, Fact::Wrote { at, by_ad }));
     }
 
-    pub fn sent(&mut self, lane: Lane, from: i64, to: i64) {
-        self.0.push((lane, Fact::Sent { from, to }));
+    pub fn sent(&mut self, lanes: &Lanes, lane: Lane, from: i64, to: i64) {
+        let of_lane = |other: Lane| lanes.root(other) == lanes.root(lane);
+        let facts = self.0.iter().enumerate();
+        let after = facts.filter(|(_, (other, _))| of_lane(*other));
+        let after = after.map(|(place, _)| place).collect();
+        self.0.push((lane, Fact::Sent { from, to, after }));
     }
 
     /// `None` when nobody of this lane was ever heard.
     pub fn ends(&self, lanes: &Lanes, lane: Lane) -> Option<Ends> {
         let lane = lanes.root(lane);
-        let facts = self.0.iter().filter(|fact| lanes.root(fact.0) == lane);
-        let facts: Vec<&Fact> = facts.map(|(_, fact)| fact).collect();
+        let facts = self.0.iter().enumerate();
+        let facts = facts.filter(|(_, (of, _))| lanes.root(*of) == lane);
+        let facts: Vec<(usize, &Fact)> = facts.map(|(n, (_, fact))| (n, fact)).collect();
         let mut ends: Option<Ends> = None;
-        for (place, fact) in facts.iter().enumerate() {
+        for (place, fact) in &facts {
             let Fact::Wrote { at, by_ad } = fact else {
                 continue;
             };
@@ -171,7 +181,7 @@ impl Told {
                 most: at + DAY,
             };
             if *by_ad {
-                own.with_answers(*at, &facts, place);
+                own.with_answers(*at, &facts, *place);
             }
             let before = ends.unwrap_or(own);
             ends = Some(Ends {
@@ -187,21 +197,21 @@ impl Ends {
     /// A click at that time, which stands at that place among the facts, is
     /// answered by the first message after it. When that one was sent before we
     /// heard of the click, we need not know that it was an answer, and may take
-    /// the next one for it.
-    fn with_answers(&mut self, click: i64, facts: &[&Fact], place: usize) {
-        let answers = facts.iter().enumerate().filter_map(|(n, fact)| match fact {
-            Fact::Sent { from, to } if *to >= click && *from <= click + DAY => {
-                Some((n, *from, *to))
+    /// the next one for it; so too when it went to the other id of somebody who was
+    /// not known to be one person then.
+    fn with_answers(&mut self, click: i64, facts: &[(usize, &Fact)], place: usize) {
+        let answers = facts.iter().filter_map(|(_, fact)| match fact {
+            Fact::Sent { from, to, after } if *to >= click && *from <= click + DAY => {
+                Some((*from, *to, after.contains(&place)))
             }
             _ => None,
         });
         let answers: Vec<_> = answers.collect();
-        let known = answers.iter().find(|(n, ..)| *n > place);
-        for (_, _, to) in answers.first().into_iter().chain(known) {
+        let known = answers.iter().find(|(.., after)| *after);
+        for (_, to, _) in answers.first().into_iter().chain(known) {
             self.most = self.most.max(to + FREE);
         }
-        if let Some((n, from, to)) = answers.first()
-            && *n > place
+        if let Some((from, to, true)) = answers.first()
             && (click..=click + DAY).contains(from)
             && *to <= click + DAY
         {
