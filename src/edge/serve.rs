@@ -294,7 +294,12 @@ impl Running {
                     last: Mutex::default(),
                 };
                 let monitor = Monitor::new(live.clone(), Arc::clone(&metrics), ready);
-                let pages = Console::start(live.clone(), committer.clone());
+                let (to_deliver, to_send) = (deliver.waker(), send.waker());
+                let changed = Arc::new(move || {
+                    to_deliver.wake();
+                    to_send.wake();
+                });
+                let pages = Console::start(live.clone(), committer.clone(), changed);
                 let pages = console.insert(Arc::new(pages.map_err(StartError::Threads)?));
                 let operator = Operator {
                     api,

@@ -21,8 +21,12 @@ use tiny_http::{Method, Request};
 /// A password's form is short, and anybody may send it.
 const LOGIN_BYTES_MAX: usize = 4 * 1024;
 
+/// Called after something was changed.
+pub type Changed = Arc<dyn Fn() + Send + Sync>;
+
 /// What all requests share.
 pub struct Desk {
+    changed: Changed,
     live: Live,
     committer: Committer,
     reader: Reader,
@@ -79,14 +83,20 @@ impl Asked {
 
 impl Desk {
     /// A desk on this store.
-    pub fn new(live: Live, committer: Committer) -> Desk {
+    pub fn new(live: Live, committer: Committer, changed: Changed) -> Desk {
         Desk {
+            changed,
             reader: Reader::of(live.now().config.database.clone()),
             live,
             committer,
             render: Render::built_in(),
             door: Door::default(),
         }
+    }
+
+    /// Says that there may be something to deliver or to send.
+    pub(super) fn changed(&self) {
+        (self.changed)();
     }
 
     pub(super) fn reader(&self) -> &Reader {

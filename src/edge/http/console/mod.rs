@@ -63,7 +63,7 @@ use super::{Answer, body};
 use crate::edge::live::Live;
 use crate::edge::names::Names;
 use crate::store::{Committer, Reader};
-use desk::{Asked, Desk};
+use desk::{Asked, Changed, Desk};
 use reply::Reply;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -98,14 +98,14 @@ struct Job {
 }
 
 impl Console {
-    /// Starts its threads.
+    /// Starts its threads. `changed` is called after an operator changed something.
     ///
     /// # Errors
     /// When they cannot be started.
-    pub fn start(live: Live, committer: Committer) -> io::Result<Console> {
+    pub fn start(live: Live, committer: Committer, changed: Changed) -> io::Result<Console> {
         let reader = Reader::of(live.now().config.database.clone());
         let names = Names::start(live.clone(), reader, committer.clone())?;
-        let desk = Arc::new(Desk::new(live, committer));
+        let desk = Arc::new(Desk::new(live, committer, changed));
         let (waiting, jobs) = sync_channel(WAITING_MAX);
         let jobs = Arc::new(Mutex::new(jobs));
         for index in 0..WORKERS {

@@ -127,7 +127,9 @@ impl Visit<'_> {
             trail::record(tx, &deed)?;
             Ok(changed)
         });
-        Ok(committed?)
+        let changed = committed?;
+        self.desk.changed();
+        Ok(changed)
     }
 
     /// A page from a template and what is to be seen on it.
