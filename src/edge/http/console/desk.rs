@@ -29,7 +29,6 @@ pub struct Desk {
     changed: Changed,
     live: Live,
     committer: Committer,
-    reader: Reader,
     render: Render,
     door: Door,
 }
@@ -86,7 +85,6 @@ impl Desk {
     pub fn new(live: Live, committer: Committer, changed: Changed) -> Desk {
         Desk {
             changed,
-            reader: Reader::of(live.now().config.database.clone()),
             live,
             committer,
             render: Render::built_in(),
@@ -99,8 +97,10 @@ impl Desk {
         (self.changed)();
     }
 
-    pub(super) fn reader(&self) -> &Reader {
-        &self.reader
+    /// A way to read for one who answers: of several who share one, each waits for
+    /// the one before.
+    pub fn reader(&self) -> Reader {
+        Reader::of(self.live.now().config.database.clone())
     }
 
     pub(super) fn committer(&self) -> &Committer {
@@ -164,17 +164,17 @@ impl Desk {
     }
 
     /// The answer to a request whose body is read.
-    pub fn answer(&self, request: &Request, asked: &Asked) -> Reply {
-        let shown = self.shown(request, asked);
+    pub fn answer(&self, reader: &Reader, request: &Request, asked: &Asked) -> Reply {
+        let shown = self.shown(reader, request, asked);
         shown.unwrap_or_else(|trouble| self.trouble(&trouble))
     }
 
-    fn shown(&self, request: &Request, asked: &Asked) -> Shown {
+    fn shown(&self, reader: &Reader, request: &Request, asked: &Asked) -> Shown {
         let (live, now) = (self.live.now(), clock::now_ms());
         let Some(console) = &live.config.console else {
             return Ok(Reply::text(404, self.render.words("off")));
         };
-        let session = self.session(&live, request, now)?;
+        let session = session_now(reader, &live, request, now)?;
         let content_type = header(request, "Content-Type").unwrap_or_default();
         let form = Form::read(content_type, &asked.body);
         let (parts, to) = match &asked.to {
@@ -190,6 +190,7 @@ impl Desk {
         };
         let visit = Visit {
             desk: self,
+            reader,
             live: Arc::clone(&live),
             now,
             session,
@@ -221,20 +222,6 @@ impl Desk {
             }
             false => reply,
         })
-    }
-
-    /// Whose session it is, when it is one that lasts still.
-    fn session(
-        &self,
-        live: &InForce,
-        request: &Request,
-        now: i64,
-    ) -> Result<Option<Session>, StoreError> {
-        let Some(session) = session_of(live, request, now) else {
-            return Ok(None);
-        };
-        let ended = self.reader.read(|tx| trail::is_ended(tx, &session))?;
-        Ok((!ended).then_some(session))
     }
 
     /// For somebody who is not logged in, or not any more.
@@ -282,6 +269,21 @@ impl Desk {
     }
 }
 
+/// Whose session it is, when it was not ended.
+fn session_now(
+    reader: &Reader,
+    live: &InForce,
+    request: &Request,
+    now: i64,
+) -> Result<Option<Session>, StoreError> {
+    let Some(session) = session_of(live, request, now) else {
+        return Ok(None);
+    };
+    let ended = reader.read(|tx| trail::is_ended(tx, &session))?;
+    Ok((!ended).then_some(session))
+}
+
+/// Whose session it is by the cookie alone.
 fn session_of(live: &InForce, request: &Request, now: i64) -> Option<Session> {
     let config::Console { sessions, .. } = live.config.console.as_ref()?;
     let mut cookies = login::cookies(request, Purpose::Operator);

@@ -177,6 +177,7 @@ impl Console {
 }
 
 fn work(desk: &Desk, jobs: &Mutex<Receiver<Job>>) {
+    let reader = desk.reader();
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         // Nobody sends any more: the service is gone.
@@ -186,7 +187,7 @@ fn work(desk: &Desk, jobs: &Mutex<Receiver<Job>>) {
             asked,
             counted,
         } = job;
-        let drawn = AssertUnwindSafe(|| desk.answer(&taken.request, &asked));
+        let drawn = AssertUnwindSafe(|| desk.answer(&reader, &taken.request, &asked));
         let reply = catch_unwind(drawn).unwrap_or_else(|_| {
             log::error!("msg=\"a page of the console made us panic; it was answered 500\"");
             Reply::text(500, "this page cannot be shown: a bug of ours")

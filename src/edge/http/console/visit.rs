@@ -7,7 +7,7 @@ use crate::edge::live::InForce;
 use crate::gateway::trail;
 use crate::policy::session::Session;
 use crate::store::rows::NewDeed;
-use crate::store::{Result as StoreResult, StoreError, Tx};
+use crate::store::{Reader, Result as StoreResult, StoreError, Tx};
 use minijinja::value::Serde;
 use minijinja::{Value, context};
 use serde::Serialize;
@@ -44,6 +44,7 @@ impl From<minijinja::Error> for Trouble {
 /// A request of somebody who is logged in.
 pub struct Visit<'d> {
     pub(super) desk: &'d Desk,
+    pub(super) reader: &'d Reader,
     /// What is in force.
     pub live: Arc<InForce>,
     /// When, in Unix milliseconds.
@@ -87,7 +88,7 @@ impl Visit<'_> {
     /// # Errors
     /// When the store cannot be read.
     pub fn read<T>(&self, look: impl FnOnce(&Tx<'_>) -> StoreResult<T>) -> Result<T, Trouble> {
-        Ok(self.desk.reader().read(look)?)
+        Ok(self.reader.read(look)?)
     }
 
     /// Has the thread that commits for everybody bring what it holds back up to
