@@ -11,6 +11,7 @@ use super::log::Few;
 use crate::config::{Config, Secret};
 use crate::gateway::alarms::{self, View};
 use crate::gateway::known;
+use crate::gateway::standing;
 use crate::policy::alarm::{Alarm, Cause, Change};
 use crate::store::{Committer, Reader, Result};
 use crate::wire::setup::{self, Number};
@@ -185,6 +186,7 @@ impl Watch {
         let told = self.numbers(live, until_us)?;
         self.committer.commit(move |tx| {
             alarms::note_numbers(tx, clock::now_ms(), &told)?;
+            standing::note_asked(tx, clock::now_ms(), &told)?;
             alarms::note_tokens(tx, &settings, &ends)
         })
     }

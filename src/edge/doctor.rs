@@ -393,9 +393,9 @@ pub fn token_ends(graph: &Graph, token: &Secret) -> Option<Option<i64>> {
     told.valid.then_some(told.ends_s)
 }
 
-/// A number's quality and state, as far as Graph tells.
+/// A number's quality, state, limit and throughput, as far as Graph tells.
 pub fn number_state(graph: &Graph, token: &Secret, id: &str) -> Option<Number> {
-    let path = format!("{id}?fields=quality_rating,status");
+    let path = format!("{id}?fields={}", Number::FIELDS);
     let told = ask(graph, token, "GET", &path, None).ok()?;
     Some(Number::read(&told))
 }

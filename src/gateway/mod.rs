@@ -27,6 +27,7 @@
 //! * [`inbox`], [`outbox`]: looking and steering
 //! * [`prune`]: what has become old goes
 //! * [`replay`]: replaying many at a time
+//! * [`standing`]: what Meta thinks of our numbers
 //! * [`tally`]: what came and went, in figures
 //! * [`thread`]: what was said in a conversation
 //! * [`trail`]: what operators did on the console
@@ -57,6 +58,7 @@ pub mod post;
 pub mod prune;
 pub mod receive;
 pub mod replay;
+pub mod standing;
 pub mod tally;
 pub mod thread;
 pub mod trail;

@@ -2,6 +2,7 @@
 
 use super::Gateway;
 use super::operator::resolve;
+use super::standing;
 use super::tally::became;
 use super::uploads;
 use super::window::opened;
@@ -72,6 +73,7 @@ impl Gateway {
             }
             self.note_preference(tx, now, conversation, event)?;
             self.note_answers(tx, now, event)?;
+            standing::note(tx, now, event)?;
             if let Some(facts) = &event.status {
                 self.apply_status(tx, now, facts, &mut received)?;
             }

@@ -21,6 +21,7 @@
 //! * [`password`]: whether a password is the operator's
 //! * [`search`]: what is typed to find a person
 //! * [`attempts`]: how often one may be tried
+//! * [`standing`]: what Meta thinks of a number
 //! * [`session`]: who is logged in, and until when
 //! * [`upkeep`]: what goes by its age, and how fast
 //! * [`window`]: whether anything but a template may be sent
@@ -43,6 +44,7 @@ pub mod search;
 pub mod session;
 pub mod share;
 pub mod stale;
+pub mod standing;
 pub mod throttle;
 pub mod upkeep;
 pub mod upload;

@@ -178,7 +178,8 @@ CREATE INDEX job_dead ON job(id) WHERE state = 3;
 /// * `job.burst`: rows::Job::burst.
 /// * `trail`: what operators did on the console. `ended_session`: sessions that
 ///   were logged out, until they would have ended by themselves.
-/// * `tally`: store::tally.
+/// * `tally`: store::tally. `standing`: policy::standing, of numbers by the digits
+///   they are shown by; what version 1 was told is not known.
 /// * `filed` of `event ids` and the like: ids up to which were given, when the rows
 ///   that had them may be gone: none is given twice.
 /// * `newest`: which event was the newest at a time, by which it is known how old
@@ -403,6 +404,13 @@ CREATE TABLE tally(
   sent INTEGER NOT NULL,
   failed INTEGER NOT NULL
 );
+CREATE TABLE standing(
+  digits TEXT PRIMARY KEY,
+  quality TEXT,
+  limited TEXT,
+  throughput TEXT,
+  told_at INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE alarm(
   kind TEXT NOT NULL,
   subject TEXT NOT NULL,

@@ -53,6 +53,7 @@ mod names;
 mod outbox;
 mod queues;
 mod removal;
+mod standings;
 mod threads;
 mod trail;
 

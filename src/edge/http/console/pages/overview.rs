@@ -2,8 +2,9 @@
 
 use crate::edge::http::console::visit::{Shown, Visit};
 use crate::gateway::operator::{self, QueueStatus, Status};
-use crate::gateway::tally;
+use crate::gateway::{standing, tally};
 use crate::policy::alarm;
+use crate::policy::standing::{Quality, Throughput};
 use crate::store::rows::QueueKind;
 use crate::store::tally::{Counted, Minute};
 use serde::Serialize;
@@ -16,6 +17,7 @@ struct Facts {
     halts: Vec<Halt>,
     alarms: Vec<Alarm>,
     queues: Vec<Queue>,
+    numbers: Vec<Number>,
     outbox: Vec<(String, i64)>,
     taken: i64,
     warnings: Vec<String>,
@@ -60,6 +62,23 @@ struct Alarm {
     mend: String,
 }
 
+/// A number that sends.
+#[derive(Serialize)]
+struct Number {
+    id: String,
+    /// As people see it.
+    display: Option<String>,
+    /// A key of `words.overview.qualities`.
+    quality: &'static str,
+    limit: Option<String>,
+    /// A key of `words.overview.throughputs`.
+    throughput: &'static str,
+    /// How many messages may begin in a second by our settings, and now.
+    rate: usize,
+    pace: usize,
+    told_at: Option<i64>,
+}
+
 #[derive(Serialize)]
 struct Queue {
     kind: &'static str,
@@ -83,12 +102,16 @@ pub fn show(visit: &Visit) -> Shown {
         Ok(())
     })?;
     let now = visit.now;
-    let (status, counted) =
-        visit.read(|tx| Ok((operator::status(tx, now)?, tally::counted(tx, now)?)))?;
-    visit.page(
-        "overview.html",
-        facts(&status, charts(&counted, now), visit),
-    )
+    let (status, counted, numbers) = visit.read(|tx| {
+        let status = operator::status(tx, now)?;
+        Ok((status, tally::counted(tx, now)?, standing::numbers(tx)?))
+    })?;
+    let numbers = numbers.into_iter();
+    let facts = Facts {
+        numbers: numbers.map(|number| shown_number(number, visit)).collect(),
+        ..facts(&status, charts(&counted, now), visit)
+    };
+    visit.page("overview.html", facts)
 }
 
 fn charts(counted: &[Minute], now: i64) -> Vec<Chart> {
@@ -143,6 +166,7 @@ fn facts(status: &Status, charts: Vec<Chart>, visit: &Visit) -> Facts {
             .map(shown_alarm)
             .collect(),
         queues,
+        numbers: Vec::new(),
         outbox: status.outbox.clone(),
         taken: status.taken.1,
         warnings: visit.live.config.warnings.clone(),
@@ -168,6 +192,24 @@ fn shown_alarm(alarm: &alarm::Alarm) -> Alarm {
         since: alarm.since,
         says: cause.says,
         mend: cause.mend,
+    }
+}
+
+fn shown_number(number: standing::Number, visit: &Visit) -> Number {
+    let rate = visit.live.config.limits.rates.of(&number.queue.name);
+    let pace = number.queue.throttle.pace(rate, visit.now);
+    let told_at = number.told.as_ref().map(|(_, at)| *at);
+    let told = number.told.map(|(standing, _)| standing);
+    let told = told.unwrap_or_default();
+    Number {
+        id: number.queue.name,
+        display: number.display,
+        quality: told.quality.map_or("unknown", Quality::as_str),
+        limit: told.limit,
+        throughput: told.throughput.map_or("unknown", Throughput::as_str),
+        rate: rate.in_a_second(),
+        pace: pace.in_a_second(),
+        told_at,
     }
 }
 
