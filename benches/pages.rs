@@ -74,7 +74,7 @@ fn pages(browser: &mut Browser, events: u64) -> Vec<String> {
         "/conversations?q=nobody",
         "/conversations?taken=1",
         "/conversations/1",
-        "/conversations/19000",
+        "/conversations/5000",
         "/inbox",
         "/inbox?state=dead",
         "/inbox?state=dead&error=HTTP+410",
