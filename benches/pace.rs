@@ -6,6 +6,7 @@
 //! tests use reads every body as strictly as Meta's pages do, and would be measured instead. What
 //! this one can take is measured first and told.
 
+#[allow(dead_code, reason = "what tests/replies alone asks")]
 #[path = "pace/graph.rs"]
 mod graph;
 

@@ -7,6 +7,7 @@
 
 #[path = "replies/app.rs"]
 mod app;
+#[allow(dead_code, reason = "what tests/pace alone asks")]
 #[path = "pace/graph.rs"]
 mod graph;
 

@@ -95,7 +95,6 @@ impl Graph {
     }
 
     /// How many calls have come.
-    #[allow(dead_code, reason = "one of the two benches that share this asks")]
     pub fn taken(&self) -> usize {
         self.taken.load(Ordering::SeqCst)
     }
