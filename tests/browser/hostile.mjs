@@ -29,7 +29,8 @@ async function mustBeInert(page, path) {
         while (around && !/isolate|plaintext/.test(getComputedStyle(around).unicodeBidi)) {
           around = around.parentElement;
         }
-        if (!around) {
+        // Its own end ends what it turns: nothing else may stand there with it.
+        if (around?.textContent.trim() !== data.trim()) {
           wrongs.push(`turns what stands around it: ${parentElement.outerHTML.slice(0, 200)}`);
         }
       }
@@ -87,6 +88,12 @@ play(async (browser) => {
 
   // Had one got through, the browser would have refused it, and we would have seen that.
   must(findings.length === 0, "see below");
+  await page.evaluate(() => {
+    document.querySelector("main").append("\u202eturned ", document.createElement("b"));
+    document.querySelector("main b:last-child").textContent = "along";
+  });
+  await mustBeInert(page, "on purpose");
+  must(findings.length === 1 && findings[0].includes("turns what"), "what turns its surroundings is not seen");
   await page.evaluate(() => {
     const script = document.createElement("script");
     script.textContent = "window.ran = true";
