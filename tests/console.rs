@@ -3,7 +3,9 @@
 
 mod support;
 
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::process::Stdio;
 use support::console::*;
 use support::*;
 
@@ -396,4 +398,29 @@ fn actions() -> Vec<String> {
     actions
         .map(|action| action.path.replace("{}", "1"))
         .collect()
+}
+
+#[test]
+fn the_demo_opens_its_console_to_the_password_it_prints() {
+    let folder = Folder::new();
+    let mut command = Setup::new(folder.path()).command(&["demo"]);
+    let mut demo = command.stdout(Stdio::piped()).spawn().unwrap();
+    // Kept open: it ends when nobody reads what it prints.
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
+    let line = lines
+        .by_ref()
+        .map_while(Result::ok)
+        .find(|line| line.contains("console "))
+        .expect("a line that names it");
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let address = words[1].strip_prefix("http://").unwrap();
+    let address = address.strip_suffix("/console").unwrap().parse().unwrap();
+    let mut browser = Browser::at(address);
+    browser.get("/console/login");
+    let password = words.last().unwrap().trim_end_matches(')');
+    let answer = browser.send("/console/login", &[("password", password)]);
+    let page = browser.get("/console");
+    demo.kill().unwrap();
+    demo.wait().unwrap();
+    assert_eq!((answer.status, page.status), (303, 200));
 }

@@ -10,6 +10,7 @@ use crate::edge::{clock, log as log_lines};
 use crate::gateway::{inbox, outbox};
 use crate::handler::rules::Rules;
 use crate::policy::ladder::SendState;
+use crate::policy::password::PasswordHash;
 use crate::store::tx::MessageFilter;
 use crate::store::{Access, Database};
 use crate::wire::outgoing::is_mark;
@@ -129,6 +130,9 @@ struct Stage {
     service: Mutex<Option<Running>>,
     folder: PathBuf,
     webhook: String,
+    /// Where the console is.
+    console: String,
+    password: String,
     secret: String,
 }
 
@@ -143,12 +147,17 @@ impl Stage {
         let database = folder.join("wabridge.db");
         let rules_file = folder.join("rules.toml");
         std::fs::write(&rules_file, RULES)?;
+        let password = hex(&clock::random::<8>());
+        let hash = PasswordHash::new(&password, clock::random()).map_err(Failure::because)?;
         let sources = Sources::from_pairs([
             ("VERIFY_TOKEN", "demo"),
             ("APP_SECRET", &secret),
             ("WHATSAPP_TOKEN", &token),
             ("GRAPH_API_URL", &standin.url()),
             ("LISTEN", "127.0.0.1:0"),
+            ("OPERATOR_LISTEN", "127.0.0.1:0"),
+            ("SESSION_SECRET", &hex(&clock::random::<32>())),
+            ("CONSOLE_PASSWORD_HASH", &hash.to_text()),
             ("DATABASE_URL", &database.to_string_lossy()),
             ("RULES_FILE", &rules_file.to_string_lossy()),
         ]);
@@ -157,8 +166,12 @@ impl Stage {
         let service = Running::start(&config, vec![Box::new(rules)]).map_err(Failure::because)?;
         let webhook = format!("http://{}{}", service.address(), config.webhook_path);
         standin.set_callback(&webhook);
+        let operator = service.operator_address();
+        let console = operator.map_or(String::new(), |at| format!("http://{at}/console"));
         Ok(Stage {
             config,
+            console,
+            password,
             standin: Arc::new(standin),
             service: Mutex::new(Some(service)),
             folder,
@@ -260,6 +273,7 @@ impl Stage {
             .sign(body.as_bytes())
             .unwrap_or_default();
         let (webhook, secret) = (&self.webhook, &self.secret);
+        let (console, password) = (&self.console, &self.password);
         let database = self.config.database.display();
         let health = webhook.replace(&self.config.webhook_path, "/healthz");
         let program = as_called(std::env::args_os().next());
@@ -268,6 +282,7 @@ impl Stage {
 The whole loop on this machine. Customers write, wabridge stores and answers by
 examples/rules.toml, and a stand-in for Graph delivers. Ctrl-C ends it.
 
+  console   {console} (the password: {password})
   webhook   {webhook}
   health    {health}
   Graph     {} (the stand-in)

@@ -44,12 +44,7 @@ impl Stage {
     }
 
     pub fn browser(&self) -> Browser {
-        Browser {
-            address: self.address,
-            cookies: BTreeMap::new(),
-            token: String::new(),
-            headers: Vec::new(),
-        }
+        Browser::at(self.address)
     }
 
     pub fn logged_in(&self) -> Browser {
@@ -79,6 +74,16 @@ pub struct Browser {
 }
 
 impl Browser {
+    /// A new one, that knows nothing yet.
+    pub fn at(address: SocketAddr) -> Browser {
+        Browser {
+            address,
+            cookies: BTreeMap::new(),
+            token: String::new(),
+            headers: Vec::new(),
+        }
+    }
+
     pub fn get(&mut self, path: &str) -> Answer {
         self.ask("GET", path, &[], b"")
     }
