@@ -18,6 +18,7 @@
 //! * [`hands`]: which conversations a person has taken over
 //! * [`tokens`], [`halts`]: which number sends with what, and what stands still
 //! * [`files`]: customers' files, and their book
+//! * [`upkeep`]: what is old goes, and people are forgotten, in the middle of it
 //! * [`windows`]: silences of days, customer service windows, the order after files
 //! * [`book`], [`entries`], [`lanes`]: what must have happened, written down independently of the store
 //! * [`turns`]: replies before bulk
@@ -42,10 +43,13 @@
 //! * who has something to do is awake or has an alarm set, deliveries also while
 //!   all sending is halted; nothing waits longer than an hour, even when the clock
 //!   is set back by many
+//! * only what is old and done with is pruned; of who is forgotten everything goes,
+//!   and nothing of others; no thread has a hole ([`upkeep`])
 //!
 //! In the end ([`rest`], [`files`]): nothing waits, each event is stored once and
 //! dealt with, each reply is in the outbox once and in order, and each message is
-//! where its statuses say, or was given up with reason.
+//! where its statuses say, or was given up with reason. Then all of it may go, and
+//! whatever Meta delivers again is known for eight days, and in the end no more.
 //!
 //! `cargo test --test simulator` plays 200 fixed seeds, and one made from the
 //! text in `SIM_COMMIT` (a commit's hash), so that each commit tries a world
@@ -87,6 +91,8 @@ mod rest;
 mod tokens;
 #[path = "simulator/turns.rs"]
 mod turns;
+#[path = "simulator/upkeep.rs"]
+mod upkeep;
 #[path = "simulator/windows.rs"]
 mod windows;
 #[path = "simulator/world.rs"]

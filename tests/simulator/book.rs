@@ -49,7 +49,7 @@ pub struct Book {
     /// Who gets events, as the process knows it.
     pub consumers: Consumers,
     per_second: u32,
-    lanes: Lanes,
+    pub lanes: Lanes,
     hands: Hands,
     /// The service's clock at its last step.
     pub clock: i64,
@@ -64,12 +64,14 @@ pub struct Book {
     pub arrived: Vec<Option<Arrived>>,
     /// The events in order of arrival.
     pub arrivals: Vec<usize>,
-    by_name: HashMap<String, usize>,
+    pub by_name: HashMap<String, usize>,
+    /// Events that were pruned, or forgotten with their person.
+    pub gone: BTreeSet<usize>,
     /// By consumer.
     pub handed: BTreeMap<String, Handed>,
     /// Replies of finished deliveries, in the order of their commits.
     pub replies: Vec<Reply>,
-    reply_by_name: HashMap<String, usize>,
+    pub reply_by_name: HashMap<String, usize>,
     reply_by_outbox: HashMap<OutboxId, usize>,
     pub sending: HashMap<JobId, usize>,
 }
@@ -98,6 +100,7 @@ impl Book {
             arrived: Vec::new(),
             arrivals: Vec::new(),
             by_name: HashMap::new(),
+            gone: BTreeSet::new(),
             replies: Vec::new(),
             reply_by_name: HashMap::new(),
             reply_by_outbox: HashMap::new(),
@@ -131,7 +134,9 @@ impl Book {
             if let Some(echo) = &event.echo {
                 // What went out through us is nobody's answer.
                 let own = read(tx.message_by_wamid(&echo.wamid))?.is_some();
-                ensure(own || !echo.is_ours, || {
+                let gone = |reply: &Reply| reply.gone && reply.wamids.contains(&echo.wamid);
+                let gone = self.replies.iter().any(gone);
+                ensure(own || gone || !echo.is_ours, || {
                     format!("{} is not known", echo.wamid)
                 })?;
                 if !own {
@@ -158,6 +163,7 @@ impl Book {
             });
             if let Some(of) = &event.status
                 && let Some(&reply) = self.reply_by_outbox.get(&of.outbox)
+                && !self.replies[reply].gone
             {
                 let reply = &mut self.replies[reply];
                 let counts = of.marked && !reply.spent.contains(&of.wamid);
@@ -271,7 +277,7 @@ impl Book {
 
     /// A message is in the outbox, in this place: to be sent, or too late.
     fn queued(&mut self, tx: &Tx<'_>, place: usize, now: i64) -> Check {
-        // Rows are numbered from 1, and none is ever taken out here.
+        // Rows are numbered from 1, and no number is given twice.
         let message = read(tx.message(place as i64 + 1))?;
         match message.filter(|message| message.state == SendState::Failed) {
             Some(message) => self.ended_here(&message, now),
@@ -308,12 +314,12 @@ impl Book {
         let known = self.reply_by_name.get(name).copied();
         match (posted, known) {
             (Posted::New(outbox), None) if !request.foreign => {
-                let id = user_id(&request.to);
-                let lane = self.lanes.of(request.number, &id);
-                let reply = Reply::posted(name, request.number, lane, outbox);
-                let place = self.replies.len();
-                self.reply_by_name.insert(name.clone(), place);
-                self.replies.push(reply);
+                let place = self.new_post(request, outbox);
+                self.queued(tx, place, now)
+            }
+            // With the message went what its key had made.
+            (Posted::New(outbox), Some(place)) if !request.foreign && self.replies[place].gone => {
+                let place = self.new_post(request, outbox);
                 self.queued(tx, place, now)
             }
             (Posted::Again(outbox), Some(place)) if !request.foreign => {
@@ -327,10 +333,20 @@ impl Book {
         }
     }
 
-    /// An operator did something with a message, which stands at this place in
-    /// the outbox and is now in this state.
-    pub fn steered(&mut self, message: OutboxId, place: usize, state: SendState) {
-        let reply = &mut self.replies[place];
+    /// The place of a message that was never posted before.
+    fn new_post(&mut self, request: &Request, outbox: OutboxId) -> usize {
+        let (name, id) = (&request.name, user_id(&request.to));
+        let lane = self.lanes.of(request.number, &id);
+        let place = self.replies.len();
+        self.reply_by_name.insert(name.clone(), place);
+        let reply = Reply::posted(name, request.number, lane, outbox);
+        self.replies.push(reply);
+        place
+    }
+
+    /// An operator did something with a message, which is now in this state.
+    pub fn steered(&mut self, message: OutboxId, state: SendState) {
+        let reply = &mut self.replies[message as usize - 1];
         reply.outbox = Some(message);
         if state == SendState::Queued {
             return reply.is_retried();
@@ -565,7 +581,7 @@ impl Book {
         self.halts.cover(caller, tokens)
     }
 
-    fn arrived(&self, index: usize) -> &Arrived {
+    pub fn arrived(&self, index: usize) -> &Arrived {
         self.arrived[index].as_ref().expect("it is in `arrivals`")
     }
 }

@@ -99,6 +99,9 @@ impl World {
     /// A request reaches the API, unless nobody is there.
     pub fn ask(&mut self, request: Request) -> Check {
         let mut heard = false;
+        if request.foreign && self.book.is_gone(&request.name) {
+            return Ok(());
+        }
         if self.gateway.is_some() {
             let (now, post) = (self.clock(), request.post());
             let stepped = self.step(|gateway, tx| {
@@ -149,11 +152,7 @@ impl World {
         })?;
         if steered.value == Some(Steered::Done) {
             self.note(|| format!("message {message} is made {to:?} by the operator"));
-            let older = read(
-                self.database
-                    .read(|tx| tx.messages(message, usize::MAX >> 1)),
-            )?;
-            self.book.steered(message, older.len(), to);
+            self.book.steered(message, to);
             self.wake_soon(QueueKind::Send, self.now);
         }
         Ok(())

@@ -76,6 +76,8 @@ pub struct Reply {
     /// Ids Graph gave it: more than one if it went out twice.
     pub wamids: Vec<String>,
     pub rung: u8,
+    /// It was pruned, or forgotten with its recipient.
+    pub gone: bool,
 }
 
 /// One business number.
@@ -174,12 +176,13 @@ impl Reply {
             answers: false,
             wamids: Vec::new(),
             rung: 0,
+            gone: false,
         }
     }
 
     pub fn has_ended(&self, tx: &Tx<'_>) -> Check<bool> {
         let Some(outbox) = self.outbox else {
-            return Ok(false);
+            return Ok(self.gone);
         };
         let job = read(tx.job_of_outbox(outbox))?;
         Ok(job.is_none_or(|job| matches!(job.state, JobState::Done | JobState::Dead)))

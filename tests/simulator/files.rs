@@ -6,7 +6,7 @@ use super::luck::{Faults, Luck};
 use super::meta::Event;
 use super::world::{Act, World};
 use serde_json::json;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 use wabridge::gateway::Fetching;
 use wabridge::policy::fetch::{Fetch, Stored};
@@ -33,6 +33,8 @@ pub struct Files {
     /// By Meta's id: those whose event was stored.
     entries: BTreeMap<String, Entry>,
     pub fetching: HashMap<JobId, String>,
+    /// Their event is not stored any more.
+    gone: BTreeSet<String>,
 }
 
 /// Some messages are pictures.
@@ -72,7 +74,9 @@ impl Files {
     pub fn received<'e>(&mut self, events: impl Iterator<Item = &'e Event>) {
         for event in events {
             for file in media::attachments(&event.element.to_string()) {
-                self.entries.entry(file.id).or_default();
+                if !self.gone.contains(&file.id) {
+                    self.entries.entry(file.id).or_default();
+                }
             }
         }
     }
@@ -170,6 +174,20 @@ impl Files {
         }
     }
 
+    /// The files of an event go with it, those alone that have ended if that is so.
+    pub fn go(&mut self, element: &str, ended: bool) -> Check {
+        for file in media::attachments(element) {
+            let entry = self.entries.remove(&file.id);
+            let has_ended = entry.is_none_or(|entry| entry.ended.is_some());
+            ensure(has_ended || !ended, || {
+                format!("file {} went and is still to be fetched", file.id)
+            })?;
+            self.fetching.retain(|_, other| *other != file.id);
+            self.gone.insert(file.id);
+        }
+        Ok(())
+    }
+
     /// The process is up again; what was under way is over.
     pub fn recovered(&mut self, fetches: usize) -> Check {
         let under_way = self.fetching.len();
@@ -243,7 +261,8 @@ impl World {
             self.at(1_000, act);
             return Ok(());
         }
-        if finished.value.is_some() {
+        let forgotten = !self.files.fetching.contains_key(&job);
+        if finished.value.is_some() && !forgotten {
             self.note(|| format!("{fetching:?} ends: {outcome:?}"));
             let job = read(self.database.read(|tx| tx.job(job)))?.ok_or("a job is gone")?;
             self.files.finished(&job, &fetching, &outcome, now)?;

@@ -5,7 +5,7 @@ use super::book::{Check, ensure};
 use super::entries::Arrived;
 use super::lanes::{Lane, Lanes};
 use super::meta;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use wabridge::gateway::{Delivery, Outcome};
 use wabridge::policy::burst::Debounce;
 use wabridge::store::rows::{JobId, JobState};
@@ -238,6 +238,13 @@ impl Handed {
             };
         }
         members
+    }
+
+    /// These events are not stored any more: what went with them goes without.
+    pub fn went(&mut self, gone: &BTreeSet<usize>) {
+        for entry in self.entries.values_mut() {
+            entry.burst.retain(|member| !gone.contains(member));
+        }
     }
 
     /// The process is up again; what was under way is over.

@@ -45,6 +45,19 @@ impl Lanes {
         lane
     }
 
+    /// None of the ids of a lane is known any more.
+    pub fn forget(&mut self, lane: Lane) {
+        let joined_into = std::mem::take(&mut self.joined_into);
+        let root = |mut lane: Lane| {
+            while joined_into[lane] != lane {
+                lane = joined_into[lane];
+            }
+            lane
+        };
+        self.by_id.retain(|_, other| root(*other) != lane);
+        self.joined_into = joined_into;
+    }
+
     pub fn root(&self, mut lane: Lane) -> Lane {
         while self.joined_into[lane] != lane {
             lane = self.joined_into[lane];

@@ -9,6 +9,7 @@ use super::meta::Post;
 use super::turns::Due;
 use super::world::{Act, MINUTE, World};
 use wabridge::config::{Limits, Rates};
+use wabridge::gateway::Sent;
 use wabridge::gateway::inbox::{self, Replayed};
 use wabridge::gateway::{BOT, Delivery, Gateway, Outcome, Work};
 use wabridge::policy::pacing::Rate;
@@ -370,7 +371,9 @@ impl World {
             );
             return Ok(());
         }
-        if finished.value.is_some() {
+        let under_way = &self.book.handed[delivery.consumer()].under_way;
+        let forgotten = !under_way.contains_key(&delivery.job);
+        if finished.value.is_some() && !forgotten {
             self.note(|| format!("{} ends {delivery:?}: {outcome:?}", delivery.consumer()));
             let book = &mut self.book;
             book.clock = clock;
@@ -398,6 +401,12 @@ impl World {
             return Ok(());
         };
         self.note(|| format!("`{}` ends, {sent:?}: {verdict:?}", call.name()));
+        if !self.book.sending.contains_key(&job) {
+            self.die_if(finished.dies);
+            return ensure(sent == Sent::Stale, || {
+                format!("`{}` was forgotten and came to something", call.name())
+            });
+        }
         let book = &mut self.book;
         let entry = |tx: &Tx<'_>| Ok(book.finished_send(tx, &call, &verdict, sent, now));
         read(self.database.read(entry))??;

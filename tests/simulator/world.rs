@@ -12,6 +12,7 @@ use super::meta::{Meta, Post, StatusOf};
 use super::rest;
 use super::tokens::Tokens;
 use super::turns::Turns;
+use super::upkeep::Upkeep;
 use super::windows::{self, Ways};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -95,6 +96,10 @@ pub struct Tally {
     pub bursts: u64,
     /// Deliveries to observers.
     pub copies: u64,
+    /// Rows that were old.
+    pub pruned: u64,
+    /// People.
+    pub forgotten: u64,
     pub acts: u64,
     pub seconds: u64,
 }
@@ -112,6 +117,8 @@ impl Tally {
             files: self.files + other.files,
             bursts: self.bursts + other.bursts,
             copies: self.copies + other.copies,
+            pruned: self.pruned + other.pruned,
+            forgotten: self.forgotten + other.forgotten,
             acts: self.acts + other.acts,
             seconds: self.seconds + other.seconds,
         }
@@ -124,7 +131,8 @@ impl fmt::Display for Tally {
             f,
             "{} events, {} replies in {} calls ({} twice, with leave), \
              {} too late, {} templates instead, {} files first, \
-             {} bursts, {} copies to observers, {} crashes, \
+             {} bursts, {} copies to observers, {} rows pruned, {} people forgotten, \
+             {} crashes, \
              {} steps in {} simulated hours",
             self.events,
             self.replies,
@@ -135,6 +143,8 @@ impl fmt::Display for Tally {
             self.files,
             self.bursts,
             self.copies,
+            self.pruned,
+            self.forgotten,
             self.crashes,
             self.acts,
             self.seconds / 3_600
@@ -184,6 +194,7 @@ pub struct World {
     pub files: Files,
     pub book: Book,
     pub turns: BTreeMap<QueueId, Turns>,
+    pub upkeep: Upkeep,
     /// Requests made to the API.
     pub posts: u64,
     pub tally: Tally,
@@ -227,6 +238,7 @@ impl World {
             book: Book::new(&plan, &ways, &consumers, window_ms),
             consumers,
             turns: BTreeMap::new(),
+            upkeep: Upkeep::draw(seed),
             posts: 0,
             plan,
             ways,
@@ -296,6 +308,7 @@ impl World {
             let checked = rest::check(&self.book, &self.meta.events, tx);
             Ok(checked.and_then(|()| self.files.check(tx)))
         }))??;
+        self.everything_goes()?;
         let damage = read(self.database.damage())?;
         ensure(damage.is_empty(), || damage.join("; "))
     }
@@ -425,10 +438,10 @@ impl World {
         if self.luck.chance(self.plan.faults.hands_over) {
             self.somebody_takes_or_gives()?;
         }
-        match self.luck.chance(self.plan.faults.replays) {
-            true => self.replay_a_dead_letter(),
-            false => Ok(()),
+        if self.luck.chance(self.plan.faults.replays) {
+            self.replay_a_dead_letter()?;
         }
+        self.keep_up()
     }
 
     /// The service's time, in which everything it stores is written.
