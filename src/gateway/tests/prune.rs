@@ -203,6 +203,18 @@ fn what_meta_delivers_again_is_known_though_it_is_gone() {
 }
 
 #[test]
+fn digests_go_too_when_no_event_was_left_to_tell_the_time_by() {
+    let mut bench = Bench::new();
+    bench.write_and_deliver(ANN);
+    bench.now += DAY;
+    assert_eq!(bench.prune(Log::Events, bench.now), (1, 0));
+    assert_eq!(bench.sweep(), 0);
+    bench.now += DIGESTS_KEPT_MS;
+    assert_eq!(bench.sweep(), 1);
+    assert_eq!(bench.receive(&message(1, ANN, None)).stored, 1);
+}
+
+#[test]
 fn digests_of_what_is_stored_stay_however_old() {
     let mut bench = Bench::new();
     bench.write(ANN, None);

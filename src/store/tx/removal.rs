@@ -221,8 +221,10 @@ impl Tx<'_> {
     /// or of the last note before.
     pub fn newest_event_of(&self, now: i64, then: i64) -> Result<Option<EventId>> {
         self.execute(
+            // The newest may be gone already.
             "INSERT OR REPLACE INTO newest(at, event)
-             SELECT ?1, coalesce(max(id), 0) FROM event",
+             SELECT ?1, max(upto, coalesce((SELECT max(id) FROM event), 0))
+             FROM filed WHERE log = 'event ids'",
             params![now],
         )?;
         let sql = "SELECT max(event) FROM newest WHERE at <= ?1";
