@@ -19,7 +19,7 @@ use support::*;
 use wabridge::edge::standin::{Options, StandIn};
 
 /// Without the filler, room for the write-ahead log at its longest (8 MB, see
-/// store::schema) and for what is written back from it.
+/// store::database) and for what is written back from it.
 const DISK: &str = "size=32m";
 
 /// What the filler leaves: the service works, and meets the end soon.

@@ -1,7 +1,8 @@
 //! The only place that speaks SQL. It holds no policy: what to write is decided
 //! in `gateway`, which calls the small operations of [`Tx`].
 //!
-//! * [`schema`]: the tables, their versions, opening a file
+//! * `schema`: the tables and their versions
+//! * [`database`]: an open file, its locks and transactions
 //! * [`rows`]: what is stored, as values
 //! * [`tx`]: the operations, inside one transaction
 //! * `filing`: indexes that are written later, many rows together
@@ -13,17 +14,18 @@
 
 pub mod backup;
 pub mod committer;
+pub mod database;
 mod filing;
 pub mod reader;
 pub mod rows;
-pub mod schema;
+mod schema;
 pub mod tally;
 pub mod tx;
 pub mod write_back;
 
 pub use committer::{Committer, Refused, Step};
+pub use database::{Access, Database};
 pub use reader::Reader;
-pub use schema::{Access, Database};
 pub use tx::Tx;
 
 use std::fmt;
