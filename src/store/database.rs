@@ -19,6 +19,9 @@ const BUSY_WAIT: Duration = Duration::from_secs(5);
 /// How long everybody waits, while the log is emptied, for somebody who reads.
 const LOG_WAIT: Duration = Duration::from_millis(50);
 
+/// SQLite's number for a file that gives free pages back when it is asked to.
+const INCREMENTAL: i64 = 2;
+
 /// The page cache: enough for the hot pages of the indexes, small enough that
 /// the process stays within a few megabytes.
 const CACHE_KIB: i64 = 4 * 1024;
@@ -159,7 +162,7 @@ impl Database {
         // time, and whoever looks on can do so on a full disk as well.
         let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
         if pages == 0 {
-            connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+            connection.pragma_update(None, "auto_vacuum", INCREMENTAL)?;
         }
         // What is deleted is overwritten with zeros.
         connection.pragma_update(None, "secure_delete", "ON")?;
@@ -246,6 +249,15 @@ impl Database {
 
     /// Writes all that is committed into the empty file that `to` names.
     pub(super) fn copy_into(&self, to: &[&dyn rusqlite::ToSql]) -> Result<()> {
+        // The copy of a file of before can give room back. Said only where it is
+        // not so yet: then it concerns the copy, else it is written into the file.
+        let gives: i64 = self
+            .connection
+            .pragma_query_value(None, "auto_vacuum", |row| row.get(0))?;
+        if gives != INCREMENTAL {
+            self.connection
+                .pragma_update(None, "auto_vacuum", INCREMENTAL)?;
+        }
         self.connection.execute("VACUUM INTO ?1", to)?;
         Ok(())
     }
