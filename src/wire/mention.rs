@@ -1,29 +1,46 @@
 //! Whether a text of Meta's form names a person: by an id that stands in it as a
 //! whole string. What people write in their own words is not looked into.
 
+use super::raw;
+
 /// Shorter ones are no ids of people, and might be any word.
 const LEN_MIN: usize = 4;
 
-/// Keys under which an id is the business's own.
+/// Keys under which an id is the business's own; its account's is an entry's `id`.
 const OWN: &[&str] = &["display_phone_number", "phone_number_id"];
 
 /// Whether an id (a phone number in digits, a BSUID, a group's id) stands in a JSON
 /// text as a value, a number also with its plus sign.
 pub fn names(json: &str, id: &str) -> bool {
     let plain = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
-    if id.len() < LEN_MIN || !id.bytes().all(plain) {
+    if id.len() < LEN_MIN || is_word(id) || !id.bytes().all(plain) {
         return false;
     }
     let mut found = json
         .match_indices(id)
         .map(|(at, _)| (&json[..at], &json[at + id.len()..]));
-    found.any(|(before, after)| {
+    let is_named = found.any(|(before, after)| {
         let before = before.strip_suffix('+').unwrap_or(before);
         let Some(before) = before.strip_suffix('"').filter(|_| after.starts_with('"')) else {
             return false;
         };
         !is_own(before) && !is_key(&after[1..])
-    })
+    });
+    is_named && !is_account(json, id)
+}
+
+/// Meta's own words (`text`, `whatsapp`) stand in nearly everything that is stored;
+/// an id has more than letters.
+fn is_word(id: &str) -> bool {
+    id.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_')
+}
+
+/// Whether it is the id of the account that a notification came for, which stands
+/// in all that comes for the account.
+fn is_account(json: &str, id: &str) -> bool {
+    let entries = raw::members(json).and_then(|all| raw::get(&all, "entry").map(raw::elements));
+    let mut entries = entries.flatten().unwrap_or_default().into_iter();
+    entries.any(|entry| raw::members(entry).is_some_and(|entry| raw::text_is(&entry, "id", id)))
 }
 
 /// What stands before a value says that it is the business's.
@@ -77,6 +94,29 @@ mod tests {
             r#"{"display_phone_number":"15550100001","from":"15550100001"}"#,
             true,
         );
+    }
+
+    #[test]
+    fn the_account_is_not_the_person() {
+        check(r#"{"entry":[{"id":"15550100001","changes":[]}]}"#, false);
+        check(
+            r#"{"entry":[{"changes":[{"id":"x"}], "id" : "15550100001"}]}"#,
+            false,
+        );
+        check(
+            r#"{"entry":[{"id":"1","changes":[{"from":"15550100001"}]}]}"#,
+            true,
+        );
+        check(r#"{"other":[{"id":"15550100001"}]}"#, true);
+    }
+
+    #[test]
+    fn a_word_of_metas_names_nobody() {
+        let json = r#"{"messaging_product":"whatsapp","type":"text","language":"en_US"}"#;
+        for word in ["whatsapp", "text", "en_US"] {
+            assert!(!names(json, word), "{word}");
+        }
+        assert!(names(r#"{"group_id":"GROUP=="}"#, "GROUP=="));
     }
 
     #[test]

@@ -347,3 +347,17 @@ fn what_operators_did_does_not_tell_with_whom() {
     let told: Vec<&str> = deeds.iter().map(|deed| deed.subject.as_str()).collect();
     assert_eq!(told, ["event 7", "forgotten", "forgotten"]);
 }
+
+#[test]
+fn what_is_no_persons_id_has_nothing_forgotten() {
+    let mut bench = Bench::fast();
+    let envelope = message(1, ANN, None);
+    let waba = Sample::default().waba;
+    assert!(envelope.contains(waba) && envelope.contains("whatsapp"));
+    bench.receive(&envelope);
+    bench.post_with_key(ANN, "a");
+    for nobody in [waba, NUMBER, "whatsapp", "text", "messages"] {
+        assert_eq!(bench.forget(None, nobody), (0, 0), "{nobody}");
+    }
+    assert_eq!(bench.forget(None, ANN), (1, 1));
+}
