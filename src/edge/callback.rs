@@ -68,12 +68,8 @@ impl Caller {
             }
             301..=303 | 307 | 308 => {
                 let to = answer.headers().get("Location");
-                let to = to
-                    .and_then(|to| to.to_str().ok())
-                    .unwrap_or("another address");
-                // Some lead on with the query that they were asked with.
-                let to = to.split("hub.mode=").next().unwrap_or(to);
-                Shake::Redirect(to.trim_end_matches(['?', '&']).to_owned())
+                let to = to.and_then(|to| to.to_str().ok()).unwrap_or_default();
+                Shake::Redirect(place_of(to, verify_token.expose()))
             }
             status => Shake::Status(status),
         }
@@ -94,5 +90,43 @@ impl Caller {
             Ok(answer) => Taken::Status(answer.status().as_u16()),
             Err(error) => Taken::Silent(in_words(&error)),
         })
+    }
+}
+
+/// Where a redirect leads, without its query: many pages for logging in are told
+/// there where to go on, and with that the verify token, escaped once or twice.
+fn place_of(location: &str, verify_token: &str) -> String {
+    let place = location.split(['?', '#', ';']).next().unwrap_or_default();
+    match place.is_empty() || place.contains("hub.") || place.contains(verify_token) {
+        true => "another address".to_owned(),
+        false => place.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(location: &str, expected: &str) {
+        assert_eq!(place_of(location, "s3cret"), expected, "{location}");
+    }
+
+    #[test]
+    fn where_a_redirect_leads_is_told_without_the_verify_token() {
+        check("https://b.example/", "https://b.example/");
+        check("/webhook/?hub.mode=subscribe&x=1", "/webhook/");
+        check("/webhook/?hub.verify_token=s3cret&hub.mode=x", "/webhook/");
+        check(
+            "https://b.example/login?next=%2Fwebhook%3Fhub.mode%3Dsubscribe%26hub.verify_token%3Ds3cret",
+            "https://b.example/login",
+        );
+        check("/login#/webhook?hub.verify_token=s3cret", "/login");
+        check("/login;u=s3cret", "/login");
+        check("/go/s3cret", "another address");
+        check(
+            "/login/%2Fwebhook%3Fhub.verify_token%3Dx",
+            "another address",
+        );
+        check("", "another address");
     }
 }
