@@ -59,7 +59,7 @@ impl Reader<'_> {
             name: name.to_owned(),
             help: "",
             group: "",
-            value: shown(sources.value(name), table::is_secret(name)),
+            value: shown(name, sources.value(name), table::is_secret(name)),
             source: sources.origin(name),
             fixed: false,
         });
@@ -78,17 +78,34 @@ fn in_force(sources: &Sources, setting: &Setting) -> Effective {
         name: setting.name.to_owned(),
         help: setting.help,
         group: setting.group,
-        value: shown(set.or(default.map(str::to_owned)), setting.secret),
+        value: shown(
+            setting.name,
+            set.or(default.map(str::to_owned)),
+            setting.secret,
+        ),
         source,
         fixed: setting.fixed,
     }
 }
 
-fn shown(value: Option<String>, secret: bool) -> Shown {
+fn shown(name: &str, value: Option<String>, secret: bool) -> Shown {
     match value {
         None => Shown::Nothing,
         Some(value) if secret => Shown::Hidden(value.split(',').count()),
+        Some(value) if name == ALERT_URL => Shown::Value(host_of(&value)),
         Some(value) => Shown::Value(without_query(value)),
+    }
+}
+
+/// The path of a chat's webhook is all that one needs to write there.
+const ALERT_URL: &str = "ALERT_URL";
+
+fn host_of(address: &str) -> String {
+    let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    match host.len() < rest.len() {
+        true => format!("{scheme}://{host}/…"),
+        false => address.to_owned(),
     }
 }
 

@@ -335,6 +335,7 @@ fn settings_are_shown_with_their_sources_and_no_secret_is() {
         ("WHATSAPP_TOKEN_42", "hush-3"),
         ("WHATSAPP_TOKEN_43_FILE", "/run/token"),
         ("FORWARD_URL", "https://app.example/in?key=hush-4"),
+        ("ALERT_URL", "https://chat.example/services/hush-5"),
         ("RATE_PER_NUMBER_42", "20"),
         ("PATH", "/usr/bin"),
     ]);
@@ -353,6 +354,11 @@ fn settings_are_shown_with_their_sources_and_no_secret_is() {
         (
             "FORWARD_URL",
             value("https://app.example/in?…"),
+            Source::Environment,
+        ),
+        (
+            "ALERT_URL",
+            value("https://chat.example/…"),
             Source::Environment,
         ),
     ] {
