@@ -626,6 +626,12 @@ fn a_file_goes_up_once_and_out_with_its_caption() {
     wait_until("again", || shop.standin.accepted().len() == 2);
     let again = shop.standin.accepted().pop().unwrap().body;
     assert_eq!(again["image"]["id"], id.as_str(), "Meta has it already");
+    // Who goes back in the browser, and mends the caption, has sent another message.
+    assert_eq!(shop.sends_file("a.png", &picture, "Here", "a").status, 303);
+    wait_until("a third", || shop.standin.accepted().len() == 3);
+    // And who sends the very same again has not.
+    assert_eq!(shop.sends_file("a.png", &picture, "Here", "a").status, 303);
+    assert_eq!(shop.stage.place.outbox().len(), 3);
     let page = shop.page("/conversations/1");
     assert!(said(&page).contains("Picture not kept here"), "{page}");
     assert!(

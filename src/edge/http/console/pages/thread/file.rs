@@ -44,7 +44,10 @@ pub fn send(visit: &Visit, form: &Form) -> Shown {
         Ok(body) => body,
         Err(problem) => return draw(visit, 400, draft.refused(problem)),
     };
-    let key = format!("console {} {}", draft.once, sha256.hex());
+    // Of all that the operator gave: a form that is sent again with another caption is
+    // another message. Not of Meta's id: the same file may have gone up twice.
+    let written = caption.unwrap_or_default();
+    let key = format!("console {} {} {name} {written}", draft.once, sha256.hex());
     let gateway = gateway.clone();
     let number = reply_to.number.clone();
     post_with(
