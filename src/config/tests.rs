@@ -1,4 +1,5 @@
 use super::*;
+use crate::policy::pacing::Rate;
 use crate::wire::notification::Kind;
 
 const MINIMUM: [(&str, &str); 2] = [("VERIFY_TOKEN", "v"), ("APP_SECRET", "s")];
