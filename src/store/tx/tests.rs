@@ -33,3 +33,15 @@ fn a_walk_over_a_table_is_seen() {
 fn a_sort_is_seen() {
     assert_bounded("SELECT id FROM event WHERE id > ?1 ORDER BY type");
 }
+
+#[test]
+fn sqlite_is_compiled_as_we_want_it() {
+    let connection = rusqlite::Connection::open_in_memory().unwrap();
+    let mut all = connection.prepare("PRAGMA compile_options").unwrap();
+    let mut rows = all.query([]).unwrap();
+    let mut found = false;
+    while let Some(row) = rows.next().unwrap() {
+        found |= row.get::<_, String>(0).unwrap() == "DEFAULT_MEMSTATUS=0";
+    }
+    assert!(found, "the flags in .cargo/config.toml did not get there");
+}
