@@ -1,6 +1,8 @@
 //! How often a password may be tried: each address by itself, so that whoever
 //! guesses waits ever longer, and all together, so that many addresses bring
-//! little. What is remembered has a bound; a restart forgets it.
+//! little. Where somebody was right before, the latter does not count: else whoever
+//! has many addresses could lock the operator out. What is remembered has a bound;
+//! a restart forgets it.
 //!
 //! Times are milliseconds of a clock that nobody sets: one that is set back would
 //! lock the operator out.
@@ -30,6 +32,9 @@ const TOGETHER_EVERY_MS: i64 = 30_000;
 /// Addresses remembered. When there are more, the one that was quiet longest is
 /// forgotten: what all may do together bounds it still.
 const ADDRESSES_MAX: usize = 1_000;
+
+/// Places remembered where somebody was right.
+const KNOWN_MAX: usize = 100;
 
 /// Where somebody asks from. Whoever has one IPv6 address has all of its /64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,6 +67,8 @@ pub enum Answer {
 #[derive(Debug, Default)]
 pub struct Attempts {
     of: HashMap<Place, Mistakes>,
+    /// Where somebody was right, the last one last.
+    known: Vec<Place>,
     /// When all are back at no mistake together; in the past: they are.
     well_at: i64,
 }
@@ -95,7 +102,10 @@ impl Attempts {
         let own = self.of.get(&place);
         let own = own.filter(|mistakes| !mistakes.is_forgotten(now));
         let own_until = own.map_or(now, |mistakes| mistakes.wait_until());
-        let all_until = self.well_at - (TOGETHER - 1) * TOGETHER_EVERY_MS;
+        let all_until = match self.known.contains(&place) {
+            true => now,
+            false => self.well_at - (TOGETHER - 1) * TOGETHER_EVERY_MS,
+        };
         match own_until.max(all_until) - now {
             wait if wait > 0 => Answer::Wait(wait),
             _ => Answer::Try,
@@ -124,6 +134,11 @@ impl Attempts {
     /// Somebody was right: their mistakes were slips.
     pub fn right(&mut self, place: Place) {
         self.of.remove(&place);
+        self.known.retain(|known| *known != place);
+        if self.known.len() == KNOWN_MAX {
+            self.known.remove(0);
+        }
+        self.known.push(place);
     }
 }
 
@@ -205,6 +220,20 @@ mod tests {
         assert_eq!(tried(&mut attempts, NOW + 2 * TOGETHER_EVERY_MS), 2);
         let rested = NOW + 2 * TOGETHER * TOGETHER_EVERY_MS;
         assert_eq!(tried(&mut attempts, rested), TOGETHER);
+    }
+
+    #[test]
+    fn many_addresses_do_not_lock_out_who_was_right_before() {
+        let mut attempts = Attempts::default();
+        attempts.right(place(1));
+        (0..TOGETHER as usize).for_each(|n| attempts.wrong(many(n), NOW));
+        assert_ne!(attempts.ask(place(2), NOW), Answer::Try);
+        assert_eq!(attempts.ask(place(1), NOW), Answer::Try);
+        (0..=FREE).for_each(|_| attempts.wrong(place(1), NOW));
+        let own = Answer::Wait(FIRST_WAIT_MS);
+        assert_eq!(attempts.ask(place(1), NOW), own, "their own mistakes count");
+        (0..2 * KNOWN_MAX).for_each(|n| attempts.right(many(n)));
+        assert_eq!(attempts.known.len(), KNOWN_MAX);
     }
 
     #[test]
