@@ -15,6 +15,7 @@ use crate::gateway::standing;
 use crate::policy::alarm::{Alarm, Cause, Change};
 use crate::store::{Committer, Reader, Result};
 use crate::wire::setup::{self, Number};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -214,27 +215,33 @@ fn view(config: &Config) -> View {
         Some(database),
         config.media.as_ref().map(|own| own.folder.as_path()),
     ];
-    let mut disks: Vec<(String, u64, u64)> = Vec::new();
-    for folder in folders.into_iter().flatten() {
+    View {
+        limits: config.alarms.limits,
+        disks: disks(folders.into_iter().flatten()),
+        alerts: config.alarms.url.is_some(),
+    }
+}
+
+/// The disks of these folders: one of them, free bytes, all bytes. Two folders on
+/// one disk are one matter; two disks are two, also when they are of one size.
+fn disks<'f>(folders: impl Iterator<Item = &'f Path>) -> Vec<(String, u64, u64)> {
+    let (mut disks, mut known) = (Vec::new(), Vec::new());
+    for folder in folders {
         let folder = match folder.as_os_str().is_empty() {
             true => Path::new("."),
             false => folder,
         };
-        let Ok(disk) = rustix::fs::statvfs(folder) else {
+        let (Ok(disk), Ok(about)) = (rustix::fs::statvfs(folder), folder.metadata()) else {
             continue;
         };
-        let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
-        let (free, all) = (bytes(disk.f_bavail), bytes(disk.f_blocks));
-        // Two folders on one disk are one matter.
-        if !disks.iter().any(|(_, _, known)| *known == all) {
-            disks.push((folder.display().to_string(), free, all));
+        if !known.contains(&about.dev()) {
+            known.push(about.dev());
+            let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
+            let shown = folder.display().to_string();
+            disks.push((shown, bytes(disk.f_bavail), bytes(disk.f_blocks)));
         }
     }
-    View {
-        limits: config.alarms.limits,
-        disks,
-        alerts: config.alarms.url.is_some(),
-    }
+    disks
 }
 
 fn say(change: &Change) {
@@ -260,4 +267,21 @@ fn fields(cause: &Cause) -> String {
 
 fn plain(text: &str) -> String {
     text.replace('"', "'").replace(['\n', '\r'], " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_disks_of_one_size_are_two() {
+        let named = |folders: &[&str]| -> Vec<String> {
+            let disks = disks(folders.iter().map(|folder| Path::new(*folder)));
+            disks.into_iter().map(|(folder, ..)| folder).collect()
+        };
+        // Both have no blocks at all.
+        assert_eq!(named(&["/proc", "/sys"]), ["/proc", "/sys"]);
+        assert_eq!(named(&["/proc", "/proc/sys"]), ["/proc"]);
+        assert_eq!(named(&["/nowhere", ""]), ["."]);
+    }
 }
