@@ -1,12 +1,26 @@
-//! The service: opens the store, starts the threads, watches over them, and
-//! stops in order.
+//! The service: opens the store, starts the threads, goes on by other settings,
+//! and stops in order.
+//!
+//! * `error`: why it does not start
+//! * `jobs`: what the pools of threads do
+//! * `watchdog`: whether the listeners still answer
+//! * `signals`: what ends the service, or has it read its settings again
+
+mod error;
+mod jobs;
+mod signals;
+mod watchdog;
+
+pub use error::StartError;
+pub use signals::{listen_for_signals, run_until_signal};
 
 use super::alarms::Alarms;
-use super::dispatch::{Job, Pool};
+use super::clock;
+use super::dispatch::Pool;
 use super::gate::Gate;
-use super::graph::{Called, Graph, RootsError};
+use super::graph::{Graph, RootsError};
 use super::http::console::Console;
-use super::http::graph_api::{self, GraphApi};
+use super::http::graph_api::GraphApi;
 use super::http::monitor::Monitor;
 use super::http::operator::Operator;
 use super::http::relay::{RELAYS, Relay};
@@ -21,22 +35,15 @@ use super::metrics::{Commits, Metrics};
 use super::ready::Ready;
 use super::upkeep::rounds::Rounds;
 use super::waiting::WaitingRoom;
-use super::{clock, systemd};
 use crate::config::{self, Config, Listen};
-use crate::gateway::{Claimed, Gateway, Outcome, Received, Sent, Work};
-use crate::handler::{self, Handler};
-use crate::policy::verdict::{Answer, Verdict};
-use crate::store::rows::{Message, QueueKind};
-use crate::store::{Access, Committer, Database, Result as StoreResult, StoreError};
-use crate::wire::raw;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-use std::fmt;
+use crate::gateway::{Gateway, Received};
+use crate::handler::Handler;
+use crate::store::{Access, Committer, Database};
+use jobs::{Deliver, Sends};
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -47,12 +54,6 @@ const DRAIN: Duration = Duration::from_secs(3);
 /// How long handlers that are told to end may take to do so.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// How often the watchdog makes a request, unless systemd wants it oftener.
-const PROBE_EVERY: Duration = Duration::from_secs(5);
-
-/// How soon it asks again after a probe that failed.
-const PROBE_AGAIN: Duration = Duration::from_secs(1);
-
 /// Announced lengths up to this are read away, so that the client hears its
 /// 413: nginx lets no notification of more than 3 MiB through.
 const LONGEST_NOTIFICATION: usize = 64 << 20;
@@ -60,75 +61,6 @@ const LONGEST_NOTIFICATION: usize = 64 << 20;
 /// The same for files, of which 100 MB may pass: a caller that means to send a
 /// whole film should hear that it is too long.
 const LONGEST_FILE: usize = 4 << 30;
-
-/// Failed probes in a row after which the listener is built anew.
-const PROBES_FAILED_MAX: u32 = 3;
-
-/// Why the service does not start.
-#[derive(Debug)]
-pub enum StartError {
-    /// The database cannot be used.
-    Store(StoreError),
-    /// The address cannot be listened on.
-    Listen {
-        setting: &'static str,
-        address: String,
-        source: io::Error,
-    },
-    /// Graph cannot be called with these certificates.
-    Roots(RootsError),
-    /// MEDIA_DIR cannot be used.
-    Folder { path: String, source: io::Error },
-    /// Threads cannot be started.
-    Threads(io::Error),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        match self {
-            StartError::Store(error) => error.fmt(f),
-            StartError::Roots(error) => error.fmt(f),
-            StartError::Listen {
-                setting,
-                address,
-                source,
-            } if source.kind() == io::ErrorKind::AddrInUse => {
-                write!(
-                    f,
-                    "{setting}: {address} is in use by another process: stop it, or set another {setting}"
-                )
-            }
-            StartError::Listen {
-                setting, address, ..
-            } => {
-                write!(f, "{setting}: cannot listen on {address}")
-            }
-            StartError::Folder { path, .. } => write!(
-                f,
-                "MEDIA_DIR: {path} cannot be made or written: check that its parent folder exists and that we may write there"
-            ),
-            StartError::Threads(_) => f.write_str("threads cannot be started"),
-        }
-    }
-}
-
-impl std::error::Error for StartError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            StartError::Store(error) => std::error::Error::source(error),
-            StartError::Roots(error) => std::error::Error::source(error),
-            StartError::Listen { source, .. }
-            | StartError::Folder { source, .. }
-            | StartError::Threads(source) => Some(source),
-        }
-    }
-}
-
-impl From<StoreError> for StartError {
-    fn from(error: StoreError) -> StartError {
-        StartError::Store(error)
-    }
-}
 
 /// Which of a service's pools delivers.
 const DELIVER: usize = 0;
@@ -323,7 +255,7 @@ impl Running {
             let stopping = Arc::clone(&stopping);
             let thread = thread::Builder::new().name("watchdog".into());
             thread
-                .spawn(move || watch(listeners, &stopping))
+                .spawn(move || watchdog::watch(listeners, &stopping))
                 .map_err(StartError::Threads)?
         };
         let alarms = Alarms::start(live.clone(), committer.clone());
@@ -531,310 +463,4 @@ fn raise_descriptor_limit() {
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         log::warn!("msg=\"the limit of open files cannot be raised\" error=\"{error}\"");
     }
-}
-
-/// Asks the listener from outside, as a client would: nothing inside tells
-/// when tiny_http has silently stopped accepting.
-fn watch(listeners: Vec<Arc<HttpServer>>, stopping: &AtomicBool) {
-    let every = systemd::watchdog_interval().map_or(PROBE_EVERY, |wanted| wanted.min(PROBE_EVERY));
-    let mut failed = vec![0; listeners.len()];
-    while !stopping.load(Ordering::SeqCst) {
-        for (http, failed) in listeners.iter().zip(&mut failed) {
-            probe(http, failed);
-        }
-        let well = failed.iter().all(|failed| *failed == 0);
-        if well {
-            systemd::notify("WATCHDOG=1");
-        }
-        thread::park_timeout(if well { every } else { every.min(PROBE_AGAIN) });
-    }
-}
-
-/// Asks one listener, and builds it anew when it has failed too often.
-fn probe(http: &HttpServer, failed: &mut u32) {
-    let Err(error) = http.probe() else {
-        *failed = 0;
-        return;
-    };
-    *failed += 1;
-    log::warn!("msg=\"the listener does not answer\" failed={failed} error=\"{error}\"");
-    if *failed < PROBES_FAILED_MAX {
-        return;
-    }
-    *failed = 0;
-    log::error!("msg=\"building the listener anew\"");
-    if let Err(error) = http.rebuild() {
-        log::error!("msg=\"it cannot be built; ending, to be started again\" error=\"{error}\"");
-        std::process::exit(1);
-    }
-}
-
-/// Deliveries to the business's logic.
-struct Deliver {
-    live: Live,
-    committer: Committer,
-    replies_queued: Box<dyn Fn() + Send + Sync>,
-    metrics: Arc<Metrics>,
-    lines: Arc<Few>,
-}
-
-impl Job for Deliver {
-    fn claim(&self, room: usize) -> StoreResult<Claimed> {
-        claim(&self.live, &self.committer, QueueKind::Deliver, room)
-    }
-
-    fn work(&self, work: Work) -> Box<dyn FnMut() -> StoreResult<()> + '_> {
-        let Work::Deliver(delivery) = work else {
-            unreachable!("the delivery queues hold deliveries");
-        };
-        let (live, began_us) = (self.live.now(), clock::monotonic_us());
-        let handled = catch_unwind(AssertUnwindSafe(|| {
-            let Some(name) = &delivery.observer else {
-                return handler::handle(&live.handlers, &delivery);
-            };
-            match live.observers.get(name) {
-                Some(observer) => observer.deliver(&delivery),
-                // It was taken out a moment ago; its deliveries wait for it.
-                None => Outcome::Retry {
-                    reason: "OBSERVERS does not name it any more".into(),
-                    wait: None,
-                    down: false,
-                },
-            }
-        }));
-        let outcome = handled.unwrap_or_else(|_| Outcome::Retry {
-            reason: "the handler panicked".into(),
-            wait: None,
-            down: false,
-        });
-        self.metrics
-            .handled(delivery.consumer(), &outcome, began_us);
-        self.tell(&delivery, &outcome);
-        let (job, attempt) = (delivery.job, delivery.attempt);
-        let replies = matches!(&outcome, Outcome::Done { replies, .. } if !replies.is_empty());
-        Box::new(move || {
-            let (gateway, outcome, luck) =
-                (Arc::clone(&live.gateway), outcome.clone(), clock::luck());
-            self.committer.commit(move |tx| {
-                gateway.finish_delivery(tx, clock::now_ms(), job, attempt, &outcome, luck)
-            })?;
-            if replies {
-                (self.replies_queued)();
-            }
-            Ok(())
-        })
-    }
-}
-
-impl Deliver {
-    fn tell(&self, delivery: &crate::gateway::Delivery, outcome: &Outcome) {
-        let (event, job, attempt) = (delivery.events(), delivery.job, delivery.attempt);
-        let to = delivery.consumer();
-        let (what, reason) = match outcome {
-            Outcome::Done { replies, .. } => {
-                let replies = replies.len();
-                log::debug!(
-                    "msg=\"event delivered\" event={event} job={job} consumer={to} attempt={attempt} replies={replies}"
-                );
-                return;
-            }
-            Outcome::Retry { reason, .. } => ("event not delivered; trying again later", reason),
-            Outcome::Dead { reason } => ("event not delivered; it is a dead letter", reason),
-        };
-        if let Some(held_back) = self.lines.pass(clock::now_ms()) {
-            log::warn!(
-                "msg=\"{what}\" event={event} job={job} consumer={to} attempt={attempt} reason=\"{reason}\"{held_back}"
-            );
-        }
-    }
-}
-
-/// Sends through Graph.
-struct Sends {
-    live: Live,
-    gate: Gate,
-    committer: Committer,
-    room: WaitingRoom,
-    metrics: Arc<Metrics>,
-    /// One for each kind of verdict that is told, one for repeats, and one for
-    /// what ends without a call.
-    lines: [Few; 6],
-}
-
-impl Job for Sends {
-    fn claim(&self, room: usize) -> StoreResult<Claimed> {
-        let claimed = claim(&self.live, &self.committer, QueueKind::Send, room)?;
-        for message in &claimed.ended {
-            self.tell_ended(message);
-            self.room
-                .settle(message.id, &graph_api::ended(message, None));
-        }
-        Ok(claimed)
-    }
-
-    fn work(&self, work: Work) -> Box<dyn FnMut() -> StoreResult<()> + '_> {
-        let Work::Send(sending) = work else {
-            unreachable!("the send queues hold sends");
-        };
-        let live = self.live.now();
-        let rate = live.config.limits.rates.of(&sending.number);
-        self.gate.pass(&sending, rate);
-        self.tell_resent(&sending);
-        let live = self.live.now();
-        let called = catch_unwind(AssertUnwindSafe(|| live.graph.send(&sending)));
-        // How far the call got nobody knows.
-        let Called { verdict, answer } = called.unwrap_or_else(|_| {
-            let reason = "the call panicked".to_owned();
-            Called::without_answer(&Answer::Lost { reason })
-        });
-        self.metrics.judged(&sending.number, &verdict);
-        self.tell(&sending, &verdict);
-        let (job, attempt, outbox) = (sending.job, sending.attempt, sending.outbox);
-        let answer = match &verdict {
-            // A proxy's page is not Graph's answer.
-            Verdict::Accepted { .. } | Verdict::Refused { .. } => {
-                answer.filter(|(_, body)| raw::members(body).is_some())
-            }
-            // The caller is told later how it ended.
-            _ => None,
-        };
-        Box::new(move || {
-            // By what the call was made with: that its token was refused says
-            // nothing about one that has come since.
-            let (gateway, verdict, luck) =
-                (Arc::clone(&live.gateway), verdict.clone(), clock::luck());
-            let kept = answer.clone();
-            let ended = self.committer.commit(move |tx| {
-                if let Some((status, body)) = &kept {
-                    tx.set_answer(outbox, *status, body)?;
-                }
-                let now = clock::now_ms();
-                match gateway.finish_sending(tx, now, job, attempt, &verdict, luck)? {
-                    Sent::Ended => tx.message(outbox),
-                    Sent::Again | Sent::Stale => Ok(None),
-                }
-            })?;
-            if let Some(message) = ended {
-                self.room
-                    .settle(outbox, &graph_api::ended(&message, answer.clone()));
-            }
-            Ok(())
-        })
-    }
-}
-
-impl Sends {
-    fn tell_ended(&self, message: &Message) {
-        if let Some(held_back) = self.lines[5].pass(clock::now_ms()) {
-            let (outbox, reason) = (message.id, message.error.as_deref().unwrap_or_default());
-            let code = message.error_code;
-            let code = code.map_or_else(String::new, |code| format!(" code={code}"));
-            log::warn!(
-                "msg=\"message not sent; it ended before the call\" outbox={outbox}{code} reason=\"{reason}\"{held_back}"
-            );
-        }
-    }
-
-    fn tell_resent(&self, sending: &crate::gateway::Sending) {
-        if sending.resent
-            && let Some(held_back) = self.lines[4].pass(clock::now_ms())
-        {
-            let ids = ids(sending);
-            log::warn!(
-                "msg=\"sent again although it may have gone out; it may arrive twice\" {ids}{held_back}"
-            );
-        }
-    }
-
-    fn tell(&self, sending: &crate::gateway::Sending, verdict: &Verdict) {
-        let (what, lines) = match verdict {
-            Verdict::Accepted { .. } => {
-                log::debug!("msg=\"message accepted\" {}", ids(sending));
-                return;
-            }
-            Verdict::Retry { .. } => ("send put off", &self.lines[0]),
-            Verdict::Refused { .. } => ("send refused", &self.lines[1]),
-            Verdict::Halt { .. } => ("sending halted until someone acts", &self.lines[2]),
-            Verdict::Unknown { .. } => (
-                "send has no known outcome; waiting for a status",
-                &self.lines[3],
-            ),
-        };
-        let Some(held_back) = lines.pass(clock::now_ms()) else {
-            return;
-        };
-        let (ids, why) = (ids(sending), verdict.why());
-        let code = why
-            .and_then(|why| why.code)
-            .map_or_else(String::new, |code| format!(" code={code}"));
-        let reason = why.map_or("", |why| &why.reason);
-        let trace = why.and_then(|why| why.fbtrace_id.as_deref()).filter(|id| {
-            id.len() <= 64
-                && id
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
-        });
-        let trace = trace.map_or_else(String::new, |id| format!(" fbtrace_id={id}"));
-        let line = format!("msg=\"{what}\" {ids}{code} reason=\"{reason}\"{trace}{held_back}");
-        match verdict {
-            Verdict::Halt { .. } => log::error!("{line}"),
-            _ => log::warn!("{line}"),
-        }
-    }
-}
-
-/// What a send's lines name it by: its message, and the event that this answers.
-fn ids(sending: &crate::gateway::Sending) -> String {
-    let cause = sending.cause;
-    let event = cause.map_or(String::new(), |event| format!(" event={event}"));
-    let (outbox, job, attempt) = (sending.outbox, sending.job, sending.attempt);
-    format!("outbox={outbox}{event} job={job} attempt={attempt}")
-}
-
-fn claim(live: &Live, committer: &Committer, kind: QueueKind, room: usize) -> StoreResult<Claimed> {
-    let gateway = Arc::clone(&live.now().gateway);
-    committer.commit(move |tx| gateway.claim(tx, clock::now_ms(), kind, room))
-}
-
-/// Listens for SIGTERM, SIGINT and SIGHUP. Comes before anybody is told that the
-/// service runs: from then on a signal means to stop in order.
-///
-/// # Errors
-/// When signals cannot be listened for.
-pub fn listen_for_signals() -> io::Result<Signals> {
-    Signals::new([SIGHUP, SIGINT, SIGTERM])
-}
-
-/// Runs until a signal comes, then stops; a second signal ends at once. A
-/// SIGHUP only calls `reread`.
-///
-/// # Errors
-/// When threads cannot be started.
-pub fn run_until_signal(
-    running: Running,
-    mut signals: Signals,
-    mut reread: impl FnMut(&Running),
-) -> io::Result<()> {
-    let (heard, hear) = mpsc::channel();
-    thread::Builder::new()
-        .name("signals".into())
-        .spawn(move || {
-            for signal in signals.forever() {
-                if heard.send(signal).is_err() {
-                    return;
-                }
-            }
-        })?;
-    while hear.recv() == Ok(SIGHUP) {
-        reread(&running);
-    }
-    log::info!("msg=\"stopping; a second signal ends at once\"");
-    systemd::notify("STOPPING=1");
-    thread::Builder::new().name("hurry".into()).spawn(move || {
-        if hear.iter().any(|signal| signal != SIGHUP) {
-            std::process::exit(1);
-        }
-    })?;
-    running.stop();
-    Ok(())
 }
