@@ -9,6 +9,7 @@ use super::clock;
 use super::metrics::{CallFor, Metrics};
 use crate::config::{Config, Secret, Tokens};
 use crate::gateway::Sending;
+use crate::handler::forward;
 use crate::policy::verdict::{self, Answer, Verdict};
 use crate::wire::retry_after;
 use crate::wire::signature::HubKeys;
@@ -430,11 +431,9 @@ pub fn in_words(error: &Error) -> String {
     match error {
         Error::Io(error) if is_distrusted(error) => "no secure connection could be made".into(),
         Error::Io(error) => format!("connection failed: {}", error.kind()),
-        Error::Timeout(at) => format!("time-out ({at})"),
-        Error::HostNotFound => "host name not found".into(),
-        Error::ConnectionFailed => "connection failed".into(),
         Error::Tls(_) | Error::Rustls(_) => "no secure connection could be made".into(),
-        _ => "the call failed".into(),
+        // The rest is as with any app.
+        _ => forward::in_words(error),
     }
 }
 
