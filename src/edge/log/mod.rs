@@ -7,7 +7,7 @@
 //! simplelog writes them. Which lines there are is decided here, by module: it knows levels
 //! for modules only as a list of those that are not written at all, and not while it runs.
 //!
-//! * [`json`]: the same lines for programs
+//! * `json`: the same lines for programs
 
 mod json;
 
