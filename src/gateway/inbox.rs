@@ -3,6 +3,7 @@
 //! the console use them beside a running service.
 
 use super::BOT;
+use super::lists::{self, LOOK};
 use super::operator::{conversation_name, resolve};
 use super::replay::reopen;
 use crate::policy::priority::Priority;
@@ -11,14 +12,6 @@ use crate::store::tx::{EventFilter, Found};
 use crate::store::{Result, Tx};
 
 pub use crate::store::rows::InboxState;
-
-/// Events looked through for one list, at most: a rare state must not cost a
-/// walk over everything that was ever stored.
-const SCANNED_MAX: usize = 200_000;
-
-/// Events looked through in one step. It takes some hundredths of a second, and
-/// who wants more asks again.
-const LOOK: usize = 20_000;
 
 /// Dead letters looked through in one step.
 const DEAD_LOOK: usize = 2_000;
@@ -180,17 +173,7 @@ fn dead_page(
 /// The newest events that a filter takes, oldest of them first, among the newest
 /// 200,000.
 pub fn newest(tx: &Tx<'_>, filter: &Filter, limit: usize) -> Result<Vec<InboxRow>> {
-    let (mut rows, mut from) = (Vec::new(), None);
-    for _ in 0..SCANNED_MAX / LOOK {
-        let page = page(tx, filter, from, limit - rows.len())?;
-        rows.extend(page.rows);
-        from = page.older;
-        if rows.len() >= limit || from.is_none() {
-            break;
-        }
-    }
-    rows.reverse();
-    Ok(rows)
+    lists::newest(limit, |from, more| page(tx, filter, from, more))
 }
 
 /// One event.

@@ -24,7 +24,7 @@
 //! * [`names`]: what people are called
 //! * [`alarms`]: what needs a person
 //! * [`operator`]: how the whole is doing
-//! * [`inbox`], [`outbox`]: looking and steering
+//! * [`inbox`], [`outbox`]: looking and steering; `lists`: how far they look
 //! * [`prune`]: what has become old goes
 //! * [`replay`]: replaying many at a time
 //! * [`standing`]: what Meta thinks of our numbers
@@ -50,6 +50,7 @@ pub mod handover;
 mod identity;
 pub mod inbox;
 pub mod known;
+mod lists;
 pub mod marketing;
 pub mod names;
 pub mod operator;

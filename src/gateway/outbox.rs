@@ -2,17 +2,12 @@
 //! them, a page at a time; sending again, holding, taking back. Free functions: the
 //! command line and the console use them beside a running service.
 
+use super::lists::{self, LOOK};
 use super::operator::resolve;
 use crate::policy::ladder::SendState;
 use crate::store::rows::*;
 use crate::store::tx::{Found, MessageFilter};
 use crate::store::{Result, Tx};
-
-/// Messages looked through for one list, at most.
-const SCANNED_MAX: usize = 200_000;
-
-/// Messages looked through in one step.
-const LOOK: usize = 20_000;
 
 /// A message and how often it was tried.
 #[derive(Clone, Debug)]
@@ -43,17 +38,7 @@ pub fn page(
 /// The newest messages that a filter takes, oldest of them first, among the newest
 /// 200,000.
 pub fn newest(tx: &Tx<'_>, filter: &MessageFilter, limit: usize) -> Result<Vec<OutboxRow>> {
-    let (mut rows, mut from) = (Vec::new(), None);
-    for _ in 0..SCANNED_MAX / LOOK {
-        let page = page(tx, filter, from, limit - rows.len())?;
-        rows.extend(page.rows);
-        from = page.older;
-        if rows.len() >= limit || from.is_none() {
-            break;
-        }
-    }
-    rows.reverse();
-    Ok(rows)
+    lists::newest(limit, |from, more| page(tx, filter, from, more))
 }
 
 /// One message.
