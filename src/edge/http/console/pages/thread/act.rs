@@ -91,6 +91,7 @@ pub(super) fn post_with(
     };
     visit.change(deed, &id.to_string(), move |tx| {
         more(tx)?;
+        // A form that comes twice is one message: the first that came.
         gateway.post(tx, now, &post)?;
         handover::renew(tx, now, id, for_ms)
     })
