@@ -3,11 +3,10 @@
 //! token, and gain durability, order, pacing and retries. What is not about
 //! messages is passed on (see [`relay`](super::relay)).
 
+use super::exchange::Exchange;
 use super::handover_api::{self, Refused};
-use super::relay::caller::{aside, is_read, refuse_after_body};
 use super::relay::{Asked, FILES, Relay};
 use super::respond::{Later, Responder};
-use super::server::Taken;
 use super::{Answer, RequestIds, body, header};
 use crate::config::Config;
 use crate::edge::clock;
@@ -100,59 +99,62 @@ impl GraphApi {
     }
 
     /// Answers one request, now or when Graph has answered.
-    pub fn handle(self: &Arc<Self>, taken: Taken) {
-        let url = taken.request.url().to_owned();
+    pub fn handle(self: &Arc<Self>, exchange: Exchange) {
+        let url = exchange.request.url().to_owned();
         let (path, query) = url.split_once('?').unwrap_or((&url, ""));
         let route = route(path);
         if route == Route::Health {
-            let answer = match taken.request.method() {
+            let answer = match exchange.request.method() {
                 Method::Get => Answer::text(200, "ok"),
                 _ => not_allowed("GET"),
             };
-            return refuse_after_body(taken, answer);
+            return exchange.answer_unread(answer);
         }
         let live = self.live.now();
         if live.config.api.is_none() {
             let text = "there is no API here: set API_KEY to have one";
-            return refuse_after_body(taken, refuse(404, 2500, text));
+            return exchange.answer_unread(refuse(404, 2500, text));
         }
-        let authorization = header(&taken.request, "Authorization");
+        let authorization = header(&exchange.request, "Authorization");
         let Some(caller) = caller(&live.config, authorization, query) else {
             let text = "the API key is missing or wrong: send Authorization: Bearer <API_KEY>";
-            return refuse_after_body(taken, refuse(401, 190, text));
+            return exchange.answer_unread(refuse(401, 190, text));
         };
         // The path itself may hold a phone number.
-        let (id, method) = (self.ids.of(&taken.request), taken.request.method().clone());
+        let (id, method) = (
+            self.ids.of(&exchange.request),
+            exchange.request.method().clone(),
+        );
         log::debug!(
             "msg=\"API request\" request={id} method={method} route={}",
             route.as_str()
         );
         let answer = match (method, route) {
             (Method::Post, Route::Messages { number }) => {
-                if is_read(&taken.request) {
-                    return self.post(&live, taken, id, &number, &caller);
+                if exchange.is_read() {
+                    return self.post(&live, exchange, id, &number, &caller);
                 }
                 // It comes as slowly as its caller likes: the few workers that
                 // take requests do not wait for it.
                 let api = Arc::clone(self);
-                return aside(taken, move |taken| {
-                    api.post(&live, taken, id, &number, &caller);
+                return exchange.aside(move |exchange| {
+                    api.post(&live, exchange, id, &number, &caller);
                 });
             }
             (_, Route::Messages { .. }) => not_allowed("POST"),
             (Method::Get, Route::Object { id }) => match self.object(&live, &id) {
                 Err(answer) | Ok(Some(answer)) => answer,
-                Ok(None) if path::is_id(&id) => return self.pass(taken, vec![id], query),
+                Ok(None) if path::is_id(&id) => return self.pass(exchange, vec![id], query),
                 Ok(None) => refuse(404, 100, "no message has this id"),
             },
             (Method::Get, Route::File { name }) => {
-                return self.relay.pass(taken, Asked::File(name));
+                return self.relay.pass(exchange, Asked::File(name));
             }
             (Method::Post | Method::Delete, Route::Object { id }) if path::is_id(&id) => {
-                return self.pass(taken, vec![id], query);
+                return self.pass(exchange, vec![id], query);
             }
             (Method::Get | Method::Post | Method::Delete, Route::Call { parts }) => {
-                return self.pass(taken, parts, query);
+                return self.pass(exchange, parts, query);
             }
             (_, Route::Call { .. }) => not_allowed("GET, POST, DELETE"),
             (Method::Get, Route::Window { number, user }) => self.window(number, user),
@@ -170,36 +172,43 @@ impl GraphApi {
             ),
             (_, Route::Malformed) => refuse(400, 100, "no path of Graph's looks like this"),
         };
-        refuse_after_body(taken, answer);
+        exchange.answer_unread(answer);
     }
 
-    fn pass(&self, taken: Taken, parts: Vec<String>, query: &str) {
+    fn pass(&self, exchange: Exchange, parts: Vec<String>, query: &str) {
         let query = path::query(query);
-        self.relay.pass(taken, Asked::Path { parts, query });
+        self.relay.pass(exchange, Asked::Path { parts, query });
     }
 
-    fn post(&self, live: &InForce, mut taken: Taken, id: String, number: &str, caller: &Caller) {
-        let body = match body::read(&mut taken.request, BODY_BYTES_MAX) {
+    fn post(
+        &self,
+        live: &InForce,
+        mut exchange: Exchange,
+        id: String,
+        number: &str,
+        caller: &Caller,
+    ) {
+        let body = match body::read(&mut exchange.request, BODY_BYTES_MAX) {
             Ok(body) => body,
             Err(body::Unread::TooLong) => {
-                return refuse(413, 100, "the body is over 1 MiB").send(taken.request);
+                return exchange.answer(refuse(413, 100, "the body is over 1 MiB"));
             }
             Err(body::Unread::Broken) => {
-                return refuse(400, 100, "the body cannot be read").send(taken.request);
+                return exchange.answer(refuse(400, 100, "the body cannot be read"));
             }
         };
         if live.config.tokens.of(number).is_none() {
             let text = "no token is set for this phone_number_id: set WHATSAPP_TOKEN";
-            return refuse(400, 100, text).send(taken.request);
+            return exchange.answer(refuse(400, 100, text));
         }
-        let (post, at_once) = match read(&taken, number, caller, body) {
+        let (post, at_once) = match read(&exchange, number, caller, body) {
             Ok(read) => read,
-            Err(answer) => return answer.send(taken.request),
+            Err(answer) => return exchange.answer(answer),
         };
         // A request behind others on its connection keeps a worker until it is
         // answered, and a few of them would keep all.
-        let waits_for_worker = !taken.turn.is_first();
-        let (later, wait) = self.responder.later(taken);
+        let waits_for_worker = !exchange.turn.is_first();
+        let (later, wait) = self.responder.later(exchange);
         let step = Box::new(PostStep {
             gateway: Arc::clone(&live.gateway),
             room: self.room.clone(),
@@ -330,7 +339,7 @@ fn caller(config: &Config, authorization: Option<&str>, query: &str) -> Option<C
 
 /// The message in a request, and whether the caller wants its 202 at once.
 fn read(
-    taken: &Taken,
+    exchange: &Exchange,
     number: &str,
     caller: &Caller,
     body: Vec<u8>,
@@ -340,7 +349,7 @@ fn read(
         .filter(|body| raw::members(body).is_some());
     let body = body.ok_or_else(|| refuse(400, 100, "the body is not a JSON object"))?;
     validate::check(&body).map_err(|invalid| json_answer(400, invalid.envelope()))?;
-    let key = header(&taken.request, "Idempotency-Key");
+    let key = header(&exchange.request, "Idempotency-Key");
     if key.is_some_and(|key| key.is_empty() || key.len() > IDEMPOTENCY_KEY_MAX) {
         return Err(refuse(
             400,
@@ -348,7 +357,7 @@ fn read(
             "Idempotency-Key must have 1 to 255 characters",
         ));
     }
-    let at_once = header(&taken.request, "Prefer").is_some_and(|value| {
+    let at_once = header(&exchange.request, "Prefer").is_some_and(|value| {
         value
             .split(',')
             .any(|p| p.trim().eq_ignore_ascii_case("respond-async"))

@@ -9,6 +9,8 @@
 //! * [`server`]: a listener that survives accept errors and silent death
 //! * [`nudge`]: connections that tiny_http leaves waiting
 //! * [`body`]: bodies with a limit, lying lengths
+//! * [`exchange`]: a request, until it is answered
+//! * [`under_way`]: those a stop has to wait for
 //! * [`respond`]: who answers which request, so that nobody waits for ever
 //! * [`webhook`]: the webhook itself
 //! * [`operator`]: the operator's listener, which has the rest
@@ -18,6 +20,7 @@
 
 pub mod body;
 pub mod console;
+pub mod exchange;
 pub mod graph_api;
 pub mod handover_api;
 pub mod monitor;
@@ -27,6 +30,7 @@ pub mod probe;
 pub mod relay;
 pub mod respond;
 pub mod server;
+pub mod under_way;
 pub mod webhook;
 
 use std::sync::atomic::{AtomicU64, Ordering};

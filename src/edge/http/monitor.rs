@@ -1,8 +1,7 @@
 //! For programs that watch over the service, on the operator's listener: `/metrics` for
 //! Prometheus, and `/readyz`, which tries whether all parts do their work.
 
-use super::relay::caller::aside;
-use super::server::Taken;
+use super::exchange::Exchange;
 use super::{Answer, body, header};
 use crate::config::Config;
 use crate::edge::clock;
@@ -49,15 +48,15 @@ impl Monitor {
 
     /// Answers one request, on a thread of its own: looking into the store or trying a disk may
     /// take a while, and the few workers do not wait for that.
-    pub fn handle(self: &Arc<Self>, taken: Taken) {
+    pub fn handle(self: &Arc<Self>, exchange: Exchange) {
         let own = Arc::clone(self);
-        aside(taken, move |mut taken| {
-            body::discard(&mut taken.request);
-            let url = taken.request.url();
-            let answer = match (taken.request.method(), url.split('?').next()) {
+        exchange.aside(move |mut exchange| {
+            body::discard(&mut exchange.request);
+            let url = exchange.request.url();
+            let answer = match (exchange.request.method(), url.split('?').next()) {
                 (Method::Get, Some("/readyz")) => own.readiness(),
                 (Method::Get, _) => {
-                    let authorization = header(&taken.request, "Authorization");
+                    let authorization = header(&exchange.request, "Authorization");
                     match may_read(&own.live.now().config, authorization) {
                         true => own.page(),
                         false => Answer::text(401, "send Authorization: Bearer <METRICS_KEY>\n")
@@ -66,9 +65,7 @@ impl Monitor {
                 }
                 _ => Answer::text(405, "only GET\n").with("Allow", "GET"),
             };
-            let Taken { request, turn } = taken;
-            answer.with("Cache-Control", "no-store").send(request);
-            drop(turn);
+            exchange.answer(answer.with("Cache-Control", "no-store"));
         });
     }
 

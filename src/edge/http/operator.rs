@@ -2,9 +2,9 @@
 //! that watch over the service, each at paths of its own. Nothing of it is reachable from the webhook's listener.
 
 use super::console::Console;
+use super::exchange::Exchange;
 use super::graph_api::GraphApi;
 use super::monitor::Monitor;
-use super::server::Taken;
 use std::sync::Arc;
 
 /// What is served there.
@@ -19,16 +19,16 @@ pub struct Operator {
 
 impl Operator {
     /// Answers one request, or has it answered.
-    pub fn handle(&self, mut taken: Taken) {
-        taken.turn.settle();
-        let url = taken.request.url();
+    pub fn handle(&self, mut exchange: Exchange) {
+        exchange.turn.settle();
+        let url = exchange.request.url();
         let path = url.split_once('?').map_or(url, |(path, _)| path);
         if Monitor::is_at(path) {
-            return self.monitor.handle(taken);
+            return self.monitor.handle(exchange);
         }
         match Console::is_at(path) {
-            true => self.console.handle(taken),
-            false => self.api.handle(taken),
+            true => self.console.handle(exchange),
+            false => self.api.handle(exchange),
         }
     }
 }

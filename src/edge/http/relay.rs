@@ -12,8 +12,9 @@
 pub mod caller;
 mod stored;
 
+use super::exchange::Exchange;
 use super::graph_api::refuse;
-use super::server::Taken;
+use super::under_way::{Counted, UnderWay};
 use super::{Answer, header};
 use crate::config::{Secret, Tokens};
 use crate::edge::clock;
@@ -33,7 +34,6 @@ use caller::{Caller, Reply, Trouble};
 use std::collections::HashMap;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
@@ -67,7 +67,7 @@ pub const FILES: &str = "/files/";
 /// Passes calls on.
 pub struct Relay {
     waiting: SyncSender<Job>,
-    under_way: Arc<AtomicUsize>,
+    under_way: UnderWay,
     desk: Arc<Desk>,
 }
 
@@ -80,8 +80,10 @@ pub enum Asked {
 }
 
 struct Job {
-    taken: Taken,
+    exchange: Exchange,
     asked: Asked,
+    /// Until it is answered.
+    _counted: Counted,
 }
 
 impl Relay {
@@ -92,57 +94,54 @@ impl Relay {
     pub fn start(live: Live, committer: Committer) -> std::io::Result<Relay> {
         let (waiting, jobs) = sync_channel(WAITING_MAX);
         let desk = Arc::new(Desk::new(live, committer));
-        let under_way = Arc::new(AtomicUsize::new(0));
         let jobs = Arc::new(Mutex::new(jobs));
         for index in 0..RELAYS {
             let (desk, jobs) = (Arc::clone(&desk), Arc::clone(&jobs));
-            let under_way = Arc::clone(&under_way);
             thread::Builder::new()
                 .name(format!("relay-{index}"))
-                .spawn(move || work(&desk, &jobs, &under_way))?;
+                .spawn(move || work(&desk, &jobs))?;
         }
         Ok(Relay {
             waiting,
-            under_way,
+            under_way: UnderWay::default(),
             desk,
         })
     }
 
     /// Passes a call on, on a thread of ours. It is answered there.
-    pub fn pass(&self, taken: Taken, asked: Asked) {
+    pub fn pass(&self, exchange: Exchange, asked: Asked) {
         // Its answer would have to wait for that of the request before it, and
         // a relay with it. On a Unix socket nobody knows.
-        let pipelined = !taken.turn.is_first() && taken.request.remote_addr().is_some();
+        let pipelined = !exchange.turn.is_first() && exchange.request.remote_addr().is_some();
         if pipelined {
             let text = "another request of this connection is not answered yet: wait for it";
-            return caller::refuse_after_body(taken, refuse(503, 2, text));
+            return exchange.answer_unread(refuse(503, 2, text));
         }
-        self.under_way.fetch_add(1, Ordering::SeqCst);
-        let Err(refused) = self.waiting.try_send(Job { taken, asked }) else {
+        let job = Job {
+            exchange,
+            asked,
+            _counted: self.under_way.count(),
+        };
+        let Err(refused) = self.waiting.try_send(job) else {
             return;
         };
-        self.under_way.fetch_sub(1, Ordering::SeqCst);
         let (TrySendError::Full(job) | TrySendError::Disconnected(job)) = refused;
         if let Some(held_back) = self.desk.lines[0].pass(clock::now_ms()) {
             log::warn!("msg=\"too many calls are being passed on to Graph\"{held_back}");
         }
         let text = "too many calls are being passed on to Graph: try again in a moment";
-        caller::refuse_after_body(job.taken, refuse(503, 2, text).with("Retry-After", "2"));
+        let answer = refuse(503, 2, text).with("Retry-After", "2");
+        job.exchange.answer_unread(answer);
     }
 
     /// Waits until no call is under way, at most `within`. What still is then
     /// ends with the process, and its caller sees the connection break.
     pub fn wait(&self, within: Duration) {
-        let step = Duration::from_millis(10);
-        let mut waited = Duration::ZERO;
-        while waited < within && self.under_way.load(Ordering::SeqCst) > 0 {
-            thread::sleep(step);
-            waited += step;
-        }
+        self.under_way.wait(within);
     }
 }
 
-fn work(desk: &Desk, jobs: &Mutex<Receiver<Job>>, under_way: &AtomicUsize) {
+fn work(desk: &Desk, jobs: &Mutex<Receiver<Job>>) {
     loop {
         let job = {
             let jobs = jobs.lock().unwrap_or_else(|e| e.into_inner());
@@ -153,7 +152,6 @@ fn work(desk: &Desk, jobs: &Mutex<Receiver<Job>>, under_way: &AtomicUsize) {
         if catch_unwind(AssertUnwindSafe(|| Clerk::at(desk).serve(job))).is_err() {
             log::error!("msg=\"a relayed call made us panic; it was answered 500\"");
         }
-        under_way.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -214,14 +212,19 @@ impl<'d> Clerk<'d> {
     }
 
     fn serve(&self, job: Job) {
-        let caller = match Caller::of(job.taken) {
+        let Job {
+            exchange,
+            asked,
+            _counted,
+        } = job;
+        let caller = match Caller::of(exchange) {
             Ok(caller) => caller,
             Err(refused) => {
-                let (taken, trouble) = *refused;
-                return caller::refuse_after_body(taken, trouble_answer(trouble));
+                let (exchange, trouble) = *refused;
+                return exchange.answer_unread(trouble_answer(trouble));
             }
         };
-        match job.asked {
+        match asked {
             Asked::Path { parts, query } => self.path(caller, &parts, &query),
             Asked::File(name) => self.file(caller, &name),
         }

@@ -6,7 +6,7 @@
 //! which wait, so that no pair of pipelined requests can lock the responder.
 
 use super::Answer;
-use super::server::Taken;
+use super::exchange::Exchange;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub struct Responder {
 }
 
 enum Message {
-    Answer(Box<Taken>, Answer),
+    Answer(Box<Exchange>, Answer),
     /// Everything before it is written.
     Flush(SyncSender<()>),
 }
@@ -43,15 +43,15 @@ impl Responder {
 
     /// Prepares the answer to a request that will be known later. `Later` is
     /// for whoever will know; the closure blocks the worker if it must.
-    pub fn later(&self, taken: Taken) -> (Later, impl FnOnce()) {
-        if taken.turn.is_first() {
-            let later = Later::Responder(Box::new(taken), self.clone());
+    pub fn later(&self, exchange: Exchange) -> (Later, impl FnOnce()) {
+        if exchange.turn.is_first() {
+            let later = Later::Responder(Box::new(exchange), self.clone());
             return (later, Waiting::Nothing.run());
         }
         let (known, answer) = sync_channel(1);
         (
             Later::Worker(known),
-            Waiting::Answer(Box::new(taken), answer).run(),
+            Waiting::Answer(Box::new(exchange), answer).run(),
         )
     }
 }
@@ -59,18 +59,16 @@ impl Responder {
 /// What a worker has left to do for a request.
 enum Waiting {
     Nothing,
-    Answer(Box<Taken>, Receiver<Answer>),
+    Answer(Box<Exchange>, Receiver<Answer>),
 }
 
 impl Waiting {
     fn run(self) -> impl FnOnce() {
         move || {
-            if let Waiting::Answer(taken, answer) = self
+            if let Waiting::Answer(exchange, answer) = self
                 && let Ok(answer) = answer.recv()
             {
-                let Taken { request, turn } = *taken;
-                answer.send(request);
-                drop(turn);
+                exchange.answer(answer);
             }
         }
     }
@@ -80,7 +78,7 @@ impl Waiting {
 /// answered 500.
 pub enum Later {
     /// By the responder.
-    Responder(Box<Taken>, Responder),
+    Responder(Box<Exchange>, Responder),
     /// By the worker that waits at the other end.
     Worker(SyncSender<Answer>),
 }
@@ -89,9 +87,9 @@ impl Later {
     /// Answers, without blocking.
     pub fn answer(self, answer: Answer) {
         match self {
-            Later::Responder(taken, responder) => {
+            Later::Responder(exchange, responder) => {
                 // Fails only when the process is ending.
-                let _ = responder.answers.send(Message::Answer(taken, answer));
+                let _ = responder.answers.send(Message::Answer(exchange, answer));
             }
             Later::Worker(known) => {
                 let _ = known.try_send(answer);
@@ -103,11 +101,7 @@ impl Later {
 fn write_all(waiting: &Receiver<Message>) {
     for message in waiting {
         match message {
-            Message::Answer(taken, answer) => {
-                let Taken { request, turn } = *taken;
-                answer.send(request);
-                drop(turn);
-            }
+            Message::Answer(exchange, answer) => exchange.answer(answer),
             Message::Flush(done) => {
                 let _ = done.try_send(());
             }

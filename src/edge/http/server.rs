@@ -8,6 +8,7 @@
 //! systemd's too.
 
 use super::body;
+use super::exchange::Exchange;
 use super::nudge::Nudges;
 use super::probe::Probe;
 use crate::config::Listen;
@@ -120,15 +121,7 @@ impl Socket {
 }
 
 /// What is done with a request.
-pub type Handle = Box<dyn Fn(Taken) + Send + Sync>;
-
-/// A request and what is known of its connection.
-pub struct Taken {
-    /// The request.
-    pub request: Request,
-    /// Held until the request is answered.
-    pub turn: Turn,
-}
+pub type Handle = Box<dyn Fn(Exchange) + Send + Sync>;
 
 /// A listener that is served.
 pub struct HttpServer {
@@ -239,7 +232,7 @@ fn build(shared: &Arc<Shared>) -> io::Result<()> {
 
 fn work(shared: &Arc<Shared>, server: &'static Server, taking: &Mutex<()>) {
     loop {
-        let taken = {
+        let exchange = {
             let _one_by_one = taking.lock().unwrap_or_else(|e| e.into_inner());
             match server.recv() {
                 Ok(request) => {
@@ -255,9 +248,9 @@ fn work(shared: &Arc<Shared>, server: &'static Server, taking: &Mutex<()>) {
                 }
             }
         };
-        if let Some(taken) = taken {
+        if let Some(exchange) = exchange {
             // A panic drops the request, which answers it 500.
-            let outcome = catch_unwind(AssertUnwindSafe(|| (shared.handle)(taken)));
+            let outcome = catch_unwind(AssertUnwindSafe(|| (shared.handle)(exchange)));
             if outcome.is_err() {
                 log::error!("msg=\"a request made us panic; it was answered 500\"");
             }
@@ -305,7 +298,7 @@ fn replace(shared: &Arc<Shared>, server: &'static Server, error: &io::Error) {
 struct Connections(Arc<Mutex<HashMap<SocketAddr, usize>>>);
 
 impl Connections {
-    fn take(&self, request: Request) -> Taken {
+    fn take(&self, request: Request) -> Exchange {
         let alone = *request.http_version() <= HTTPVersion(1, 0)
             || super::header(&request, "Connection")
                 .is_some_and(|v| v.eq_ignore_ascii_case("close"));
@@ -324,7 +317,7 @@ impl Connections {
             first,
             connection: address.map(|address| (self.clone(), address)),
         };
-        Taken { request, turn }
+        Exchange { request, turn }
     }
 }
 

@@ -1,8 +1,8 @@
 //! The webhook: Meta's handshake, and notifications that are stored before
 //! they are answered.
 
+use super::exchange::Exchange;
 use super::respond::{Later, Responder};
-use super::server::Taken;
 use super::{Answer, RequestIds, body, header};
 use crate::config::Config;
 use crate::edge::clock;
@@ -59,23 +59,23 @@ impl Webhook {
     }
 
     /// Answers one request, now or after its commit.
-    pub fn handle(&self, mut taken: Taken) {
-        let url = taken.request.url().to_owned();
+    pub fn handle(&self, mut exchange: Exchange) {
+        let url = exchange.request.url().to_owned();
         let (path, query) = url.split_once('?').unwrap_or((&url, ""));
         let live = self.live.now();
         let webhook = path == live.config.webhook_path;
-        let answer = match (taken.request.method(), path) {
-            (Method::Post, _) if webhook => return self.receive(&live, taken),
+        let answer = match (exchange.request.method(), path) {
+            (Method::Post, _) if webhook => return self.receive(&live, exchange),
             (Method::Get, _) if webhook => {
-                self.handshake(&live.config, &self.ids.of(&taken.request), query)
+                self.handshake(&live.config, &self.ids.of(&exchange.request), query)
             }
             (Method::Get, "/healthz") => Answer::text(200, "ok"),
             (_, "/healthz") => Answer::text(405, "only GET\n").with("Allow", "GET"),
             _ if webhook => Answer::text(405, "only GET and POST\n").with("Allow", "GET, POST"),
             _ => Answer::text(404, "not found\n"),
         };
-        body::discard(&mut taken.request);
-        answer.send(taken.request);
+        body::discard(&mut exchange.request);
+        exchange.answer(answer);
     }
 
     /// Meta: "Create a webhook endpoint", verification requests. The challenge
@@ -110,40 +110,40 @@ impl Webhook {
         Answer::text(200, challenge)
     }
 
-    fn receive(&self, live: &InForce, mut taken: Taken) {
+    fn receive(&self, live: &InForce, mut exchange: Exchange) {
         let began_us = clock::monotonic_us();
-        let id = self.ids.of(&taken.request);
-        let read = body::read(&mut taken.request, BODY_BYTES_MAX);
+        let id = self.ids.of(&exchange.request);
+        let read = body::read(&mut exchange.request, BODY_BYTES_MAX);
         let body = match read {
             Ok(body) => body,
             Err(body::Unread::TooLong) => {
                 self.metrics.answered(Receipt::TooLong);
                 self.refused("notification", &id, "body over 3 MiB");
-                return Answer::text(413, "the body is over 3 MiB\n").send(taken.request);
+                return exchange.answer(Answer::text(413, "the body is over 3 MiB\n"));
             }
             Err(body::Unread::Broken) => {
                 self.metrics.answered(Receipt::Malformed);
                 self.refused("notification", &id, "body cannot be read");
-                return Answer::text(400, "the body cannot be read\n").send(taken.request);
+                return exchange.answer(Answer::text(400, "the body cannot be read\n"));
             }
         };
-        let signature = header(&taken.request, "X-Hub-Signature-256");
+        let signature = header(&exchange.request, "X-Hub-Signature-256");
         if let Err(reason) = authentic(&live.config, signature, &body) {
             self.metrics.answered(Receipt::Unsigned);
             self.refused("notification", &id, reason);
-            return Answer::text(401, format!("{reason}\n")).send(taken.request);
+            return exchange.answer(Answer::text(401, format!("{reason}\n")));
         }
         let Ok(events) = notification::read(&body) else {
             self.metrics.answered(Receipt::Malformed);
             self.refused("notification", &id, "body is not JSON");
-            return Answer::text(400, "the body is not JSON\n").send(taken.request);
+            return exchange.answer(Answer::text(400, "the body is not JSON\n"));
         };
         if events.is_empty() {
             self.metrics.answered(Receipt::Empty);
             log::debug!("msg=\"notification without events\" request={id}");
-            return Answer::text(200, "").send(taken.request);
+            return exchange.answer(Answer::text(200, ""));
         }
-        let (later, wait) = self.responder.later(taken);
+        let (later, wait) = self.responder.later(exchange);
         let step = Box::new(Receive {
             gateway: Arc::clone(&live.gateway),
             wake: Arc::clone(&self.wake),

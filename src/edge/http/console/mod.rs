@@ -57,8 +57,8 @@ pub mod visit;
 pub use form::Form;
 pub use visit::{Shown, Trouble, Visit};
 
-use super::relay::caller::{aside, is_read, refuse_after_body};
-use super::server::Taken;
+use super::exchange::Exchange;
+use super::under_way::{Counted, UnderWay};
 use super::{Answer, body};
 use crate::edge::live::Live;
 use crate::edge::names::Names;
@@ -67,7 +67,6 @@ use desk::{Asked, Changed, Desk};
 use reply::Reply;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -87,12 +86,12 @@ const WAITING_MAX: usize = 64;
 pub struct Console {
     desk: Arc<Desk>,
     waiting: SyncSender<Job>,
-    under_way: Arc<AtomicUsize>,
+    under_way: UnderWay,
     _names: Names,
 }
 
 struct Job {
-    taken: Taken,
+    exchange: Exchange,
     asked: Asked,
     counted: Counted,
 }
@@ -117,7 +116,7 @@ impl Console {
         Ok(Console {
             desk,
             waiting,
-            under_way: Arc::default(),
+            under_way: UnderWay::default(),
             _names: names,
         })
     }
@@ -129,49 +128,44 @@ impl Console {
     }
 
     /// Answers one request, or has it answered.
-    pub fn handle(self: &Arc<Self>, taken: Taken) {
-        let asked = match self.desk.ask(&taken.request) {
+    pub fn handle(self: &Arc<Self>, exchange: Exchange) {
+        let asked = match self.desk.ask(&exchange.request) {
             Ok(asked) => asked,
-            Err(reply) => return finish(taken, reply),
+            Err(reply) => return finish(exchange, reply),
         };
-        if is_read(&taken.request) {
-            return self.read(taken, asked);
+        if exchange.is_read() {
+            return self.read(exchange, asked);
         }
         // It comes as slowly as its sender likes: nobody else waits for it.
         let console = Arc::clone(self);
-        aside(taken, move |taken| console.read(taken, asked));
+        exchange.aside(move |exchange| console.read(exchange, asked));
     }
 
     /// Waits until what was asked is answered, at most `within`.
     pub fn wait(&self, within: Duration) {
-        let step = Duration::from_millis(10);
-        let mut waited = Duration::ZERO;
-        while waited < within && self.under_way.load(Ordering::SeqCst) > 0 {
-            thread::sleep(step);
-            waited += step;
-        }
+        self.under_way.wait(within);
     }
 
-    fn read(&self, mut taken: Taken, mut asked: Asked) {
-        match body::read(&mut taken.request, asked.body_bytes_max()) {
+    fn read(&self, mut exchange: Exchange, mut asked: Asked) {
+        match body::read(&mut exchange.request, asked.body_bytes_max()) {
             Ok(body) => asked.body = body,
             Err(body::Unread::TooLong) => {
-                return send(taken, Reply::text(413, "this form is too long"));
+                return send(exchange, Reply::text(413, "this form is too long"));
             }
             Err(body::Unread::Broken) => {
-                return send(taken, Reply::text(400, "the form cannot be read"));
+                return send(exchange, Reply::text(400, "the form cannot be read"));
             }
         }
         let job = Job {
-            taken,
+            exchange,
             asked,
-            counted: Counted::new(&self.under_way),
+            counted: self.under_way.count(),
         };
         if let Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) =
             self.waiting.try_send(job)
         {
             let reply = Reply::text(503, "too much is asked at once: try again in a moment");
-            send(job.taken, reply.with("Retry-After", "1"));
+            send(job.exchange, reply.with("Retry-After", "1"));
         }
     }
 }
@@ -183,53 +177,37 @@ fn work(desk: &Desk, jobs: &Mutex<Receiver<Job>>) {
         // Nobody sends any more: the service is gone.
         let Ok(job) = job else { return };
         let Job {
-            taken,
+            exchange,
             asked,
             counted,
         } = job;
-        let drawn = AssertUnwindSafe(|| desk.answer(&reader, &taken.request, &asked));
+        let drawn = AssertUnwindSafe(|| desk.answer(&reader, &exchange.request, &asked));
         let reply = catch_unwind(drawn).unwrap_or_else(|_| {
             log::error!("msg=\"a page of the console made us panic; it was answered 500\"");
             Reply::text(500, "this page cannot be shown: a bug of ours")
         });
         if reply.is_long() {
             // Its reader takes it as slowly as they like.
-            aside(taken, move |taken| {
-                send(taken, reply);
+            exchange.aside(move |exchange| {
+                send(exchange, reply);
                 drop(counted);
             });
         } else {
-            send(taken, reply);
+            send(exchange, reply);
         }
     }
 }
 
-fn send(taken: Taken, reply: Reply) {
-    let Taken { request, turn } = taken;
+fn send(exchange: Exchange, reply: Reply) {
+    let Exchange { request, turn } = exchange;
     reply.send(request);
     drop(turn);
 }
 
 /// Answers a request whose body nobody wants.
-fn finish(taken: Taken, reply: Reply) {
-    match is_read(&taken.request) {
-        true => send(taken, reply),
-        false => refuse_after_body(taken, Answer::text(400, "nothing is taken here")),
-    }
-}
-
-/// Counts a request until it is answered.
-struct Counted(Arc<AtomicUsize>);
-
-impl Counted {
-    fn new(count: &Arc<AtomicUsize>) -> Counted {
-        count.fetch_add(1, Ordering::SeqCst);
-        Counted(Arc::clone(count))
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+fn finish(exchange: Exchange, reply: Reply) {
+    match exchange.is_read() {
+        true => send(exchange, reply),
+        false => exchange.answer_unread(Answer::text(400, "nothing is taken here")),
     }
 }

@@ -5,7 +5,7 @@
 //! the relay waits. And an answer that breaks off must not look whole, though
 //! tiny_http ends every stream of chunks properly: streams are written here.
 
-use super::super::server::Taken;
+use super::super::exchange::Exchange;
 use super::super::{Answer, body, header};
 use super::{BODY_BYTES_MAX, origin};
 use crate::wire::relay::answer::Scrub;
@@ -14,12 +14,8 @@ use crate::wire::relay::heads;
 use serde::de::IgnoredAny;
 use std::io::{self, Cursor, Read, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::thread;
 use std::time::Duration;
 use tiny_http::{HTTPVersion, Header, Method, Request, Response, StatusCode};
-
-/// Bodies up to this length tiny_http has read before we see the request.
-const READ_ALREADY: usize = 1024;
 
 /// What is read at once; with [`PIECES`], what a relay holds of a body.
 const PIECE_BYTES: usize = 16 * 1024;
@@ -70,11 +66,11 @@ pub struct Caller {
 
 enum Held {
     /// Its body is read, or was never there.
-    Whole(Box<Taken>, Vec<u8>),
+    Whole(Box<Exchange>, Vec<u8>),
     /// A thread reads it, and gives it back when the body is through.
     Read {
         pieces: Receiver<Piece>,
-        back: Receiver<Box<Taken>>,
+        back: Receiver<Box<Exchange>>,
     },
 }
 
@@ -89,11 +85,11 @@ impl Caller {
     ///
     /// # Errors
     /// When it announces more than may be.
-    pub fn of(mut taken: Taken) -> Result<Caller, Box<(Taken, Trouble)>> {
-        let request = &taken.request;
+    pub fn of(mut exchange: Exchange) -> Result<Caller, Box<(Exchange, Trouble)>> {
+        let request = &exchange.request;
         let announced = request.body_length().map(|length| length as u64);
         if announced.is_some_and(|length| length > BODY_BYTES_MAX) {
-            return Err(Box::new((taken, Trouble::TooLong(BODY_BYTES_MAX))));
+            return Err(Box::new((exchange, Trouble::TooLong(BODY_BYTES_MAX))));
         }
         let headers = request.headers().iter();
         let headers = headers
@@ -103,14 +99,14 @@ impl Caller {
         let content_type = header(request, "Content-Type")
             .unwrap_or_default()
             .to_owned();
-        let held = match is_read(request) {
+        let held = match exchange.is_read() {
             true => {
                 let mut body = Vec::new();
                 // From memory: it cannot fail.
-                let _ = taken.request.as_reader().read_to_end(&mut body);
-                Held::Whole(Box::new(taken), body)
+                let _ = exchange.request.as_reader().read_to_end(&mut body);
+                Held::Whole(Box::new(exchange), body)
             }
-            false => read_aside(taken),
+            false => read_aside(exchange),
         };
         Ok(Caller {
             method,
@@ -175,17 +171,17 @@ impl Caller {
 
     /// Answers, when the body is out of the way.
     pub fn answer(self, answer: Answer) {
-        if let Some(taken) = self.released() {
-            let Taken { request, turn } = *taken;
-            answer.send(request);
-            drop(turn);
+        if let Some(exchange) = self.released() {
+            exchange.answer(answer);
         }
     }
 
     /// Passes Graph's answer on.
     pub fn reply(self, reply: Reply) {
-        let Some(taken) = self.released() else { return };
-        let Taken { request, turn } = *taken;
+        let Some(exchange) = self.released() else {
+            return;
+        };
+        let Exchange { request, turn } = *exchange;
         let length = reply.body.len();
         let headers = reply.headers.iter();
         let headers = headers
@@ -211,10 +207,10 @@ impl Caller {
         length: Option<u64>,
         body: impl Read,
     ) -> io::Result<()> {
-        let Some(taken) = self.released() else {
+        let Some(exchange) = self.released() else {
             return Ok(());
         };
-        let Taken { request, turn } = *taken;
+        let Exchange { request, turn } = *exchange;
         let framing = Framing::of(&request, length);
         let mut writer = request.into_writer();
         let copied = copy(&mut writer, &framing.head(status, headers), framing, body);
@@ -232,9 +228,9 @@ impl Caller {
 
     /// The request, its body read. `None` when the caller is too slow: it is
     /// answered by the thread that reads.
-    fn released(self) -> Option<Box<Taken>> {
+    fn released(self) -> Option<Box<Exchange>> {
         match self.held {
-            Held::Whole(taken, _) => Some(taken),
+            Held::Whole(exchange, _) => Some(exchange),
             Held::Read { pieces, back } => {
                 // What still comes is read away.
                 drop(pieces);
@@ -244,50 +240,17 @@ impl Caller {
     }
 }
 
-/// Whether all of a request's body is in memory, or it has none.
-pub fn is_read(request: &Request) -> bool {
-    let waits = header(request, "Expect").is_some();
-    let chunked = header(request, "Transfer-Encoding").is_some();
-    let length = request.body_length().unwrap_or(0);
-    !chunked && (length == 0 || (length <= READ_ALREADY && !waits))
-}
-
-/// Answers a request that will not be passed on, once its body is out of the
-/// way: on a thread of its own if that can take long.
-pub fn refuse_after_body(taken: Taken, answer: Answer) {
-    let finish = move |taken: Taken| {
-        let Taken { mut request, turn } = taken;
-        body::discard(&mut request);
-        answer.send(request);
-        drop(turn);
-    };
-    if is_read(&taken.request) {
-        return finish(taken);
-    }
-    aside(taken, finish);
-}
-
-fn read_aside(taken: Taken) -> Held {
+fn read_aside(exchange: Exchange) -> Held {
     let (to_relay, pieces) = sync_channel(PIECES);
     let (give_back, back) = sync_channel(1);
-    aside(taken, move |taken| feed(taken, &to_relay, &give_back));
+    exchange.aside(move |exchange| feed(exchange, &to_relay, &give_back));
     Held::Read { pieces, back }
-}
-
-/// Does something with a request on a thread of its own. tiny_http has one for
-/// each connection too, so there are at most twice as many.
-pub fn aside(taken: Taken, work: impl FnOnce(Taken) + Send + 'static) {
-    let thread = thread::Builder::new().name("caller".into());
-    if let Err(error) = thread.spawn(move || work(taken)) {
-        // The request was dropped, and with that answered 500.
-        log::error!("msg=\"a thread cannot be started\" error=\"{error}\"");
-    }
 }
 
 /// Reads a body piece by piece until its end, or until nobody wants it; then
 /// the rest is read away and the request given back.
-fn feed(mut taken: Taken, pieces: &SyncSender<Piece>, back: &SyncSender<Box<Taken>>) {
-    let reader = taken.request.as_reader();
+fn feed(mut exchange: Exchange, pieces: &SyncSender<Piece>, back: &SyncSender<Box<Exchange>>) {
+    let reader = exchange.request.as_reader();
     let wanted = loop {
         let mut piece = vec![0; PIECE_BYTES];
         let (piece, last) = match reader.read(&mut piece) {
@@ -305,13 +268,11 @@ fn feed(mut taken: Taken, pieces: &SyncSender<Piece>, back: &SyncSender<Box<Take
         }
     };
     if !wanted {
-        body::discard(&mut taken.request);
+        body::discard(&mut exchange.request);
     }
     // Nobody waits any more when the caller was too slow.
-    if let Err(unwanted) = back.send(Box::new(taken)) {
-        let Taken { request, turn } = *unwanted.0;
-        super::trouble_answer(Trouble::Slow).send(request);
-        drop(turn);
+    if let Err(unwanted) = back.send(Box::new(exchange)) {
+        unwanted.0.answer(super::trouble_answer(Trouble::Slow));
     }
 }
 
