@@ -8,7 +8,7 @@ use crate::policy::burst::Debounce;
 use crate::policy::pacing::Rate;
 use crate::policy::stale::Stale;
 use crate::wire::media::Kinds;
-use crate::wire::signature::{HubKeys, StandardKey};
+use crate::wire::signature::{HubKeys, StandardKey, same_secret};
 use crate::wire::substitute::Substitute;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -29,6 +29,16 @@ impl Secret {
     /// The value itself, for the one place that needs it.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// The one of `own` that somebody knows. All are compared, so that time does not
+    /// tell which one was close.
+    pub fn known<'s>(own: impl IntoIterator<Item = &'s Secret>, given: &str) -> Option<&'s Secret> {
+        own.into_iter()
+            .fold(None, |found, own| match same_secret(&own.0, given) {
+                true => Some(own),
+                false => found,
+            })
     }
 }
 

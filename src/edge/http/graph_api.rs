@@ -7,8 +7,8 @@ use super::exchange::Exchange;
 use super::handover_api::{self, Refused};
 use super::relay::{Asked, FILES, Relay};
 use super::respond::{Later, Responder};
-use super::{Answer, RequestIds, body, header};
-use crate::config::Config;
+use super::{Answer, RequestIds, body, credential, header};
+use crate::config::{Config, Secret};
 use crate::edge::clock;
 use crate::edge::live::{InForce, Live};
 use crate::edge::waiting::WaitingRoom;
@@ -21,7 +21,7 @@ use crate::store::{Committer, Result, Step, Tx};
 use crate::wire::notification::{is_bsuid, key_digest, user_id};
 use crate::wire::raw;
 use crate::wire::relay::path::{self, BadPath};
-use crate::wire::signature::{hex, same_secret};
+use crate::wire::signature::hex;
 use crate::wire::validate;
 use serde_json::json;
 use std::sync::Arc;
@@ -314,23 +314,11 @@ struct Caller {
 fn caller(config: &Config, authorization: Option<&str>, query: &str) -> Option<Caller> {
     let api = config.api.as_ref()?;
     let given = match authorization {
-        Some(authorization) => {
-            let (scheme, given) = authorization.split_once(' ')?;
-            // Upload sessions know the second word.
-            let mut known = ["bearer", "oauth"].iter();
-            known.find(|own| scheme.eq_ignore_ascii_case(own))?;
-            given.trim().to_owned()
-        }
+        // Upload sessions know the second word.
+        Some(given) => credential(given, &["bearer", "oauth"])?.to_owned(),
         None => path::parameter(query, "access_token")?,
     };
-    // All are compared, so that time does not tell which one was close.
-    let known = api
-        .keys
-        .iter()
-        .fold(None, |found, own| match same_secret(own.expose(), &given) {
-            true => Some(own),
-            false => found,
-        });
+    let known = Secret::known(&api.keys, &given);
     known.map(|own| Caller {
         wait: api.wait,
         key: key_name(own.expose()),

@@ -87,6 +87,14 @@ pub fn header<'r>(request: &'r Request, name: &'static str) -> Option<&'r str> {
     found.map(|header| header.value.as_str())
 }
 
+/// What an `Authorization` header holds, if its scheme is one of these.
+pub fn credential<'h>(authorization: &'h str, schemes: &[&str]) -> Option<&'h str> {
+    let (scheme, given) = authorization.split_once(' ')?;
+    let mut schemes = schemes.iter();
+    schemes.find(|own| scheme.eq_ignore_ascii_case(own))?;
+    Some(given.trim())
+}
+
 /// Names for requests in log lines.
 pub struct RequestIds {
     prefix: char,

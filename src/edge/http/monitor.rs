@@ -2,8 +2,8 @@
 //! Prometheus, and `/readyz`, which tries whether all parts do their work.
 
 use super::exchange::Exchange;
-use super::{Answer, body, header};
-use crate::config::Config;
+use super::{Answer, body, credential, header};
+use crate::config::{Config, Secret};
 use crate::edge::clock;
 use crate::edge::live::Live;
 use crate::edge::log::Few;
@@ -12,7 +12,6 @@ use crate::edge::metrics::figures::{Files, Looks};
 use crate::edge::metrics::page::{CONTENT_TYPE, Page};
 use crate::edge::metrics::process::Process;
 use crate::edge::ready::Ready;
-use crate::wire::signature::same_secret;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tiny_http::Method;
@@ -106,13 +105,8 @@ impl Monitor {
 
 /// Whether a caller bears a key to the figures. Who may send may read them too.
 fn may_read(config: &Config, authorization: Option<&str>) -> bool {
-    let given = authorization.and_then(|given| given.split_once(' '));
-    let Some((_, given)) = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else {
-        return false;
-    };
+    let given = authorization.and_then(|given| credential(given, &["bearer"]));
     let keys = config.api.iter().flat_map(|api| &api.keys);
-    // All are compared, so that time does not tell which one was close.
-    keys.chain(&config.metrics_keys).fold(false, |known, own| {
-        known | same_secret(own.expose(), given.trim())
-    })
+    let keys = keys.chain(&config.metrics_keys);
+    given.is_some_and(|given| Secret::known(keys, given).is_some())
 }
