@@ -3,7 +3,7 @@
 use super::{Failure, Outcome, output, visit};
 use crate::config::{self, Sources, span_of_time};
 use crate::edge::clock;
-use crate::edge::http::handover_api::handover_json;
+use crate::edge::http::graph_api::answers::handover_json;
 use crate::gateway::handover;
 use crate::policy::handover::Hands;
 use crate::store::Tx;

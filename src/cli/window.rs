@@ -2,7 +2,7 @@
 
 use super::{Failure, Outcome, output, visit};
 use crate::edge::clock;
-use crate::edge::http::graph_api::window_json;
+use crate::edge::http::graph_api::answers::window_json;
 use crate::gateway::operator;
 use crate::policy::window::Window;
 use lexopt::{Arg, Parser, ValueExt};

@@ -22,7 +22,6 @@ pub mod body;
 pub mod console;
 pub mod exchange;
 pub mod graph_api;
-pub mod handover_api;
 pub mod monitor;
 pub mod nudge;
 pub mod operator;

@@ -13,7 +13,7 @@ pub mod caller;
 mod stored;
 
 use super::exchange::Exchange;
-use super::graph_api::refuse;
+use super::graph_api::answers::refuse;
 use super::under_way::{Counted, UnderWay};
 use super::{Answer, header};
 use crate::config::{Secret, Tokens};

@@ -4,7 +4,7 @@ use crate::edge::clock;
 use crate::edge::dispatch::Job;
 use crate::edge::gate::Gate;
 use crate::edge::graph::Called;
-use crate::edge::http::graph_api;
+use crate::edge::http::graph_api::answers;
 use crate::edge::live::Live;
 use crate::edge::log::Few;
 use crate::edge::metrics::Metrics;
@@ -115,8 +115,7 @@ impl Job for Sends {
         let claimed = claim(&self.live, &self.committer, QueueKind::Send, room)?;
         for message in &claimed.ended {
             self.tell_ended(message);
-            self.room
-                .settle(message.id, &graph_api::ended(message, None));
+            self.room.settle(message.id, &answers::ended(message, None));
         }
         Ok(claimed)
     }
@@ -165,7 +164,7 @@ impl Job for Sends {
             })?;
             if let Some(message) = ended {
                 self.room
-                    .settle(outbox, &graph_api::ended(&message, answer.clone()));
+                    .settle(outbox, &answers::ended(&message, answer.clone()));
             }
             Ok(())
         })
