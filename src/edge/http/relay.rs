@@ -7,37 +7,40 @@
 //! decided in [`wire::relay`](crate::wire::relay).
 //!
 //! * [`caller`]: the caller's side, with its body and its answer
+//! * `clearance`: whose token a call gets, if any
+//! * `streaming`: answers that are written while they come
 //! * `stored`: customers' files that we have ourselves
 
 pub mod caller;
+mod clearance;
 mod stored;
+mod streaming;
 
+use super::Answer;
 use super::exchange::Exchange;
 use super::graph_api::answers::refuse;
 use super::under_way::{Counted, UnderWay};
-use super::{Answer, header};
-use crate::config::{Secret, Tokens};
 use crate::edge::clock;
 use crate::edge::graph::{Answered, CALL, Call, Payload, Target, Unanswered};
 use crate::edge::live::{InForce, Live};
 use crate::edge::log::Few;
 use crate::gateway::marketing;
-use crate::store::rows::{Queue, QueueKind};
 use crate::store::{Committer, Tx};
 use crate::wire::outgoing;
 use crate::wire::raw;
 use crate::wire::relay::answer::{self, scrub};
 use crate::wire::relay::link::{File, Links};
-use crate::wire::relay::path::{self, Standing};
 use crate::wire::relay::{form, heads};
 use caller::{Caller, Reply, Trouble};
+use clearance::{Cleared, Known};
 use std::collections::HashMap;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
+use streaming::Scrubbed;
 use tiny_http::Method;
 
 /// Calls passed on at once. Most wait for Graph or for a slow line.
@@ -54,12 +57,6 @@ pub const BODY_BYTES_MAX: u64 = 101 << 20;
 
 /// What is neither a file nor a form in parts is small, and read whole.
 const SMALL_BYTES_MAX: usize = 1 << 20;
-
-/// Ids of accounts and files whose token was found by asking.
-const KNOWN_MAX: usize = 10_000;
-
-/// Tokens that are tried for an id; a service with more sets `phone_number_id`.
-const TRIED_MAX: usize = 16;
 
 /// The first part of the paths of files.
 pub const FILES: &str = "/files/";
@@ -180,21 +177,6 @@ impl Desk {
     }
 }
 
-/// What was learnt of an id by asking Graph.
-#[derive(Clone, Default)]
-struct Known {
-    /// Whose token sees it.
-    owner: Option<String>,
-    /// It is a number or an account.
-    ours: bool,
-}
-
-/// A call that may be made.
-struct Cleared<'c> {
-    owner: String,
-    token: &'c Secret,
-}
-
 /// Serves one call, by the settings that are in force when it begins.
 struct Clerk<'d> {
     desk: &'d Desk,
@@ -281,7 +263,7 @@ impl<'d> Clerk<'d> {
         let boundary =
             heads::boundary(&caller.content_type).filter(|_| !is_upload && advertiser.is_none());
         let is_file = advertiser.is_none()
-            && (is_upload || boundary.is_some() || !is_small(&caller.content_type));
+            && (is_upload || boundary.is_some() || !heads::is_small(&caller.content_type));
         let answered = if caller.method == Method::Get || !caller.has_body() {
             self.live.graph.call(call(Payload::Nothing, CALL))
         } else if is_file && boundary.is_none() && !caller.is_measured() {
@@ -300,7 +282,7 @@ impl<'d> Clerk<'d> {
             answered
         } else {
             let body = caller.read_whole(SMALL_BYTES_MAX).map_err(trouble_answer)?;
-            let body = without_credentials(body, &caller.content_type);
+            let body = form::without_credentials(body, &caller.content_type);
             if let Some(number) = advertiser {
                 self.check_wanted(number, &body)?;
             }
@@ -353,7 +335,7 @@ impl<'d> Clerk<'d> {
         }
         if start.len() > SMALL_BYTES_MAX {
             let rest = std::io::Cursor::new(start).chain(body);
-            let clean = caller::Scrubbed::new(rest, cleared.token.expose());
+            let clean = Scrubbed::new(rest, cleared.token.expose());
             return self.stream(caller, status, headers, length, clean);
         }
         let origin = caller.origin.clone();
@@ -455,193 +437,11 @@ impl<'d> Clerk<'d> {
     }
 }
 
-/// Whose token a call gets, and whether it may have one.
-impl Clerk<'_> {
-    fn clear(&self, parts: &[String], query: &str) -> Result<Cleared<'_>, Answer> {
-        let standing = path::standing(parts);
-        if standing == Standing::Foreign {
-            return Err(refuse(
-                403,
-                10,
-                "only WhatsApp numbers, their accounts and what belongs to these can be called, by their ids",
-            ));
-        }
-        let owners = self.owners();
-        if owners.is_empty() {
-            let text = "no token is set for calls to Graph: set WHATSAPP_TOKEN";
-            return Err(refuse(400, 100, text));
-        }
-        let id = &parts[0];
-        let owner = self.owner(id, query, &owners).ok_or_else(|| {
-            refuse(
-                400,
-                100,
-                "it is not known which number's token sees this id: say so with ?phone_number_id=…, or set WHATSAPP_TOKEN",
-            )
-        })?;
-        // An owner is taken from those that have a token.
-        let token = self.token(&owner).unwrap_or(owners[0].1);
-        if standing == Standing::IfOurs && !self.is_ours(id, token) {
-            return Err(refuse(
-                403,
-                10,
-                "this id is no WhatsApp number or account that our token sees",
-            ));
-        }
-        Ok(Cleared { owner, token })
-    }
-
-    /// The token of an owner: a number, or nobody for the common one.
-    fn token(&self, owner: &str) -> Option<&Secret> {
-        match owner {
-            "" => self.tokens().common.as_ref(),
-            number => self.tokens().by_number.get(number),
-        }
-    }
-
-    fn tokens(&self) -> &Tokens {
-        &self.live.config.tokens
-    }
-
-    /// Every token once, and a number it belongs to; the common one first, of
-    /// no number.
-    fn owners(&self) -> Vec<(&str, &Secret)> {
-        let common = self.tokens().common.iter().map(|token| ("", token));
-        let own = self.tokens().by_number.iter();
-        let own = own.map(|(number, token)| (number.as_str(), token));
-        let mut owners: Vec<(&str, &Secret)> = Vec::new();
-        for (number, token) in common.chain(own) {
-            if !owners.iter().any(|(_, known)| *known == token) {
-                owners.push((number, token));
-            }
-        }
-        owners
-    }
-
-    fn owner(&self, id: &str, query: &str, owners: &[(&str, &Secret)]) -> Option<String> {
-        let own = |number: &str| self.tokens().by_number.contains_key(number);
-        if own(id) {
-            return Some(id.to_owned());
-        }
-        let named = path::parameter(query, "phone_number_id").filter(|number| own(number));
-        if named.is_some() {
-            return named;
-        }
-        if let [(only, _)] = owners {
-            return Some((*only).to_owned());
-        }
-        let account = |queue: &Queue| queue.waba.as_deref() == Some(id) && own(&queue.name);
-        if let Some(queue) = self.numbers().into_iter().find(account) {
-            return Some(queue.name);
-        }
-        if self.tokens().common.is_some() {
-            return Some(String::new());
-        }
-        let known = self.known().get(id).and_then(|known| known.owner.clone());
-        known.or_else(|| {
-            let path = format!("{id}?fields=id");
-            let mut tried = owners.iter().take(TRIED_MAX);
-            let (owner, _) = tried.find(|(_, token)| self.ask(&path, token).is_some())?;
-            self.learn(id, |known| known.owner = Some((*owner).to_owned()));
-            Some((*owner).to_owned())
-        })
-    }
-
-    /// Whether an id is a WhatsApp number or account: ours by the settings, by
-    /// what was received, or by what Graph says.
-    fn is_ours(&self, id: &str, token: &Secret) -> bool {
-        let known = || self.known().get(id).is_some_and(|known| known.ours);
-        let received = |queue: &Queue| queue.name == id || queue.waba.as_deref() == Some(id);
-        if self.tokens().by_number.contains_key(id)
-            || known()
-            || self.numbers().iter().any(received)
-        {
-            return true;
-        }
-        let has = |path: &str, key: &str| {
-            let answer = self.ask(path, token);
-            let members = answer.as_deref().and_then(raw::members);
-            members.is_some_and(|members| raw::get(&members, key).is_some())
-        };
-        let ours = has(&format!("{id}/phone_numbers?fields=id&limit=1"), "data")
-            || has(
-                &format!("{id}?fields=display_phone_number"),
-                "display_phone_number",
-            );
-        if ours {
-            self.learn(id, |known| known.ours = true);
-        }
-        ours
-    }
-
-    /// What Graph answers to a question of our own, if it answers 200.
-    fn ask(&self, path: &str, token: &Secret) -> Option<String> {
-        let answered = self.live.graph.call(Call {
-            method: "GET",
-            target: Target::Path(path),
-            token,
-            headers: &[],
-            body: Payload::Nothing,
-            within: CALL,
-        });
-        let answered = answered.ok().filter(|answered| answered.status == 200)?;
-        let mut text = String::new();
-        let body = answered.body.take(SMALL_BYTES_MAX as u64);
-        { body }.read_to_string(&mut text).ok()?;
-        Some(text)
-    }
-
-    /// The numbers that have sent, or been written to.
-    fn numbers(&self) -> Vec<Queue> {
-        let queues = self.desk.committer.commit(|tx| tx.queues());
-        let mut queues = queues.unwrap_or_default();
-        queues.retain(|queue| queue.kind == QueueKind::Send);
-        queues
-    }
-
-    fn known(&self) -> MutexGuard<'_, HashMap<String, Known>> {
-        self.desk.known.lock().unwrap_or_else(|e| e.into_inner())
-    }
-
-    fn learn(&self, id: &str, what: impl FnOnce(&mut Known)) {
-        let mut known = self.known();
-        if known.len() >= KNOWN_MAX {
-            known.clear();
-        }
-        what(known.entry(id.to_owned()).or_default());
-    }
-}
-
 /// The number that sends marketing by Graph's path for it (Meta: Marketing
 /// Messages API), which takes nothing else.
 fn advertiser(path: &str) -> Option<&str> {
     let (number, edge) = path.split_once('/')?;
     (edge == "marketing_messages").then_some(number)
-}
-
-/// Whether a body of this type is read whole: a program's parameters.
-fn is_small(content_type: &str) -> bool {
-    let kind = content_type.split(';').next().unwrap_or_default().trim();
-    let small = [
-        "",
-        "application/json",
-        "application/x-www-form-urlencoded",
-        "text/json",
-    ];
-    small.iter().any(|own| kind.eq_ignore_ascii_case(own))
-}
-
-fn without_credentials(body: Vec<u8>, content_type: &str) -> Vec<u8> {
-    let Ok(text) = String::from_utf8(body) else {
-        return Vec::new();
-    };
-    let is_form = content_type
-        .to_ascii_lowercase()
-        .starts_with("application/x-www-form-urlencoded");
-    match is_form {
-        true => form::urlencoded(&text).into_bytes(),
-        false => form::json(&text).into_bytes(),
-    }
 }
 
 fn passed_back(headers: &[(String, String)]) -> Vec<(String, String)> {
@@ -665,15 +465,4 @@ fn trouble_answer(trouble: Trouble) -> Answer {
             "send this body with a Content-Length: in chunks its end cannot be told from a break",
         ),
     }
-}
-
-/// The address by which the caller reaches us, for addresses in answers.
-fn origin(request: &tiny_http::Request) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-.:[]_".contains(&b);
-    let host = header(request, "Host").filter(|host| !host.is_empty() && host.bytes().all(plain));
-    let scheme = match header(request, "X-Forwarded-Proto") {
-        Some(scheme) if scheme.eq_ignore_ascii_case("https") => "https",
-        _ => "http",
-    };
-    format!("{scheme}://{}", host.unwrap_or("localhost"))
 }

@@ -7,8 +7,23 @@ use crate::wire::raw::{self, Edit};
 /// Heads of parts have a line or three.
 const HEAD_BYTES_MAX: usize = 8 * 1024;
 
+/// A body that was read whole, without the caller's credentials. One that is no text
+/// holds no parameters that Graph could read.
+pub fn without_credentials(body: Vec<u8>, content_type: &str) -> Vec<u8> {
+    let Ok(text) = String::from_utf8(body) else {
+        return Vec::new();
+    };
+    let is_form = content_type
+        .to_ascii_lowercase()
+        .starts_with("application/x-www-form-urlencoded");
+    match is_form {
+        true => urlencoded(&text).into_bytes(),
+        false => json(&text).into_bytes(),
+    }
+}
+
 /// A JSON object without the caller's credentials; anything else as it is.
-pub fn json(body: &str) -> String {
+fn json(body: &str) -> String {
     match raw::members(body) {
         Some(members) if members.iter().any(|member| is_credential(&member.key)) => {
             raw::rewrite(&members, |_, member| match is_credential(&member.key) {
@@ -21,7 +36,7 @@ pub fn json(body: &str) -> String {
 }
 
 /// A form (`application/x-www-form-urlencoded`) without them.
-pub fn urlencoded(body: &str) -> String {
+fn urlencoded(body: &str) -> String {
     path::query(body)
 }
 

@@ -71,6 +71,18 @@ pub fn boundary(content_type: &str) -> Option<String> {
     (1..=70).contains(&boundary.len()).then_some(boundary)
 }
 
+/// Whether a body of this type is read whole: a program's parameters.
+pub fn is_small(content_type: &str) -> bool {
+    let kind = content_type.split(';').next().unwrap_or_default().trim();
+    let small = [
+        "",
+        "application/json",
+        "application/x-www-form-urlencoded",
+        "text/json",
+    ];
+    small.iter().any(|own| kind.eq_ignore_ascii_case(own))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

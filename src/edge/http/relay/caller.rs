@@ -2,23 +2,21 @@
 //!
 //! tiny_http has no time-outs: reading from a caller may block for ever. A
 //! thread of its own reads, so that a slow caller holds no relay longer than
-//! the relay waits. And an answer that breaks off must not look whole, though
-//! tiny_http ends every stream of chunks properly: streams are written here.
+//! the relay waits.
 
 use super::super::exchange::Exchange;
 use super::super::{Answer, body, header};
-use super::{BODY_BYTES_MAX, origin};
-use crate::wire::relay::answer::Scrub;
+use super::BODY_BYTES_MAX;
+use super::streaming::{Broken, Framing, PIECE_BYTES, copy};
 use crate::wire::relay::form::Parts;
 use crate::wire::relay::heads;
 use serde::de::IgnoredAny;
-use std::io::{self, Cursor, Read, Write};
+use std::io::{self, Cursor, Read};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
-use tiny_http::{HTTPVersion, Header, Method, Request, Response, StatusCode};
+use tiny_http::{Header, Method, Request, Response, StatusCode};
 
-/// What is read at once; with [`PIECES`], what a relay holds of a body.
-const PIECE_BYTES: usize = 16 * 1024;
+/// Pieces of a body that a relay holds.
 const PIECES: usize = 8;
 
 /// A caller that sends nothing for so long is given up.
@@ -366,140 +364,13 @@ impl Read for Body<'_> {
     }
 }
 
-/// How a streamed answer is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Framing {
-    /// With the length that was announced. The connection ends after it, early
-    /// if need be.
-    Length(u64),
-    /// Until the connection ends: for HTTP/1.0 without a length.
-    Close,
-    /// In chunks: the connection is kept, and we cannot end it. A stream that
-    /// breaks off gets a chunk that is none, which every client takes for what
-    /// it is.
-    Chunks,
-}
-
-impl Framing {
-    fn of(request: &Request, length: Option<u64>) -> Framing {
-        let connection = header(request, "Connection")
-            .unwrap_or_default()
-            .to_ascii_lowercase();
-        let old = *request.http_version() <= HTTPVersion(1, 0);
-        let ends = connection.contains("close") || old;
-        match (ends, length) {
-            (true, Some(length)) => Framing::Length(length),
-            (true, None) => Framing::Close,
-            (false, _) => Framing::Chunks,
-        }
-    }
-
-    fn head(self, status: u16, headers: &[(String, String)]) -> String {
-        let reason = StatusCode(status).default_reason_phrase();
-        let mut head = format!("HTTP/1.1 {status} {reason}\r\n");
-        for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        match self {
-            Framing::Length(length) => {
-                head.push_str(&format!(
-                    "Content-Length: {length}\r\nConnection: close\r\n"
-                ));
-            }
-            Framing::Close => head.push_str("Connection: close\r\n"),
-            Framing::Chunks => head.push_str("Transfer-Encoding: chunked\r\n"),
-        }
-        head + "\r\n"
-    }
-}
-
-/// Which side of a stream ended it.
-enum Broken {
-    Source(io::Error),
-    Caller(io::Error),
-}
-
-fn copy(
-    writer: &mut dyn Write,
-    head: &str,
-    framing: Framing,
-    mut body: impl Read,
-) -> Result<(), Broken> {
-    writer.write_all(head.as_bytes()).map_err(Broken::Caller)?;
-    let mut piece = vec![0; PIECE_BYTES];
-    let mut left = match framing {
-        Framing::Length(length) => length,
-        Framing::Close | Framing::Chunks => u64::MAX,
+/// The address by which the caller reaches us, for addresses in answers.
+fn origin(request: &Request) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-.:[]_".contains(&b);
+    let host = header(request, "Host").filter(|host| !host.is_empty() && host.bytes().all(plain));
+    let scheme = match header(request, "X-Forwarded-Proto") {
+        Some(scheme) if scheme.eq_ignore_ascii_case("https") => "https",
+        _ => "http",
     };
-    loop {
-        let read = match body.read(&mut piece) {
-            Ok(0) if framing == Framing::Length(0) || !matches!(framing, Framing::Length(_)) => 0,
-            Ok(0) if left > 0 => return Err(Broken::Source(io::ErrorKind::UnexpectedEof.into())),
-            Ok(read) => read,
-            Err(error) => {
-                if framing == Framing::Chunks {
-                    // No length of a chunk.
-                    let _ = writer.write_all(b"broken off\r\n");
-                }
-                let _ = writer.flush();
-                return Err(Broken::Source(error));
-            }
-        };
-        left = left.saturating_sub(read as u64);
-        let written = match (framing, read) {
-            (Framing::Chunks, 0) => writer.write_all(b"0\r\n\r\n"),
-            (Framing::Chunks, read) => write!(writer, "{read:x}\r\n")
-                .and_then(|()| writer.write_all(&piece[..read]))
-                .and_then(|()| writer.write_all(b"\r\n")),
-            (_, read) => writer.write_all(&piece[..read]),
-        };
-        written.map_err(Broken::Caller)?;
-        if read == 0 {
-            return writer.flush().map_err(Broken::Caller);
-        }
-    }
-}
-
-/// A stream with our token made illegible.
-pub struct Scrubbed<R> {
-    inner: R,
-    scrub: Option<Scrub>,
-    ready: Vec<u8>,
-    at: usize,
-}
-
-impl<R: Read> Scrubbed<R> {
-    /// `inner` without `secret`.
-    pub fn new(inner: R, secret: &str) -> Scrubbed<R> {
-        Scrubbed {
-            inner,
-            scrub: Some(Scrub::new(secret)),
-            ready: Vec::new(),
-            at: 0,
-        }
-    }
-}
-
-impl<R: Read> Read for Scrubbed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.at == self.ready.len() {
-            self.ready.clear();
-            self.at = 0;
-            let mut piece = [0; PIECE_BYTES];
-            let read = self.inner.read(&mut piece)?;
-            match (&mut self.scrub, read) {
-                (None, _) => return Ok(0),
-                (Some(scrub), 1..) => scrub.pass(&piece[..read], &mut self.ready),
-                (scrub, 0) => {
-                    if let Some(scrub) = scrub.take() {
-                        scrub.end(&mut self.ready);
-                    }
-                }
-            }
-        }
-        let read = buffer.len().min(self.ready.len() - self.at);
-        buffer[..read].copy_from_slice(&self.ready[self.at..self.at + read]);
-        self.at += read;
-        Ok(read)
-    }
+    format!("{scheme}://{}", host.unwrap_or("localhost"))
 }
