@@ -36,7 +36,8 @@ const LOG_PAGES_MAX: i64 = 16_000;
 pub enum Access {
     /// Be the one service on this file.
     Serve,
-    /// Look, and change a row now and then, beside a running service.
+    /// Look, and change a row now and then, beside a running service. The file is
+    /// there, and stays of the version it is.
     Visit,
 }
 
@@ -55,12 +56,13 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens the file, makes it when there is none, and brings it to this
-    /// version's schema.
+    /// Opens the file. To serve, it is made when there is none, and brought to
+    /// this version's schema.
     ///
     /// # Errors
     /// [`StoreError::InUse`] when another service runs on it,
-    /// [`StoreError::Newer`] when a newer wabridge wrote it.
+    /// [`StoreError::Newer`] when a newer wabridge wrote it, [`StoreError::Older`]
+    /// when an older one did and this is but a visit.
     pub fn open(path: &Path, access: Access) -> Result<Database> {
         let cannot_open = |source: std::io::Error| match source.kind() {
             std::io::ErrorKind::StorageFull => StoreError::Full,
@@ -83,25 +85,16 @@ impl Database {
             })?),
             Access::Visit => None,
         };
-        // It holds every message, so nobody else reads it; SQLite gives the log
-        // beside it the same rights. Only a new file: closing a descriptor of an
-        // existing one would end the locks that SQLite holds in this process.
-        let made = File::options()
-            .create_new(true)
-            .write(true)
-            .mode(0o600)
-            .open(path);
-        match made {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-                return Err(cannot_open(error));
-            }
-            _ => {}
+        if access == Access::Serve {
+            make(path).map_err(cannot_open)?;
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_CREATE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)
             .map_err(|error| cannot_open(std::io::Error::other(error)))?;
+        connection.busy_timeout(BUSY_WAIT)?;
+        if access == Access::Visit {
+            schema::expect_current(&connection)?;
+        }
         Database::prepare(connection, None, lock)
     }
 
@@ -156,6 +149,8 @@ impl Database {
         lock: Option<File>,
     ) -> Result<Database> {
         connection.busy_timeout(BUSY_WAIT)?;
+        // Nothing is written into a file that is not ours.
+        schema::version(&connection)?;
         // Before there is a first page: free pages can go back to the disk. Files
         // of before keep theirs for what comes; a copy of one (store::backup)
         // is as if it were new. Not after that: it is written into the file each
@@ -330,6 +325,22 @@ const UNSOUND: &[(&str, &str)] = &[
     ),
 ];
 
+/// A new file, unless there is one. It holds every message, so nobody else reads it;
+/// SQLite gives the log beside it the same rights. Only a new file: closing a
+/// descriptor of an existing one would end the locks that SQLite holds in this
+/// process.
+fn make(path: &Path) -> std::io::Result<()> {
+    let made = File::options()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(path);
+    match made {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// One service a file. The lock is on a file of its own, since SQLite locks
 /// the database itself.
 fn lock(path: &Path) -> std::result::Result<File, TryLockError> {
@@ -394,7 +405,7 @@ mod tests {
 
     #[test]
     fn commits_survive_power_failure_settings() {
-        let database = Database::open(&file("pragmas.db"), Access::Visit).unwrap();
+        let database = Database::open(&file("pragmas.db"), Access::Serve).unwrap();
         let pragma = |name| -> String {
             let read = |row: &rusqlite::Row| row.get::<_, rusqlite::types::Value>(0);
             match database

@@ -42,6 +42,13 @@ pub enum StoreError {
     Busy,
     /// The file was written by a newer version of wabridge.
     Newer { found: i64, known: i64 },
+    /// The file was written by an older version, and the service has not brought it
+    /// to this one yet.
+    Older { found: i64, known: i64 },
+    /// The file is no database, or another program's.
+    Foreign,
+    /// Whoever runs this may read the file and not write it.
+    ReadOnly,
     /// Another `wabridge serve` runs on this file.
     InUse { path: String },
     /// A step failed in a way that is a bug of ours.
@@ -68,6 +75,20 @@ impl fmt::Display for StoreError {
                 f,
                 "the database has schema version {found} and this wabridge knows {known}: \
                  use the newer wabridge that wrote it, or another DATABASE_URL"
+            ),
+            StoreError::Older { found, known } => write!(
+                f,
+                "the database has schema version {found} and this wabridge knows {known}: \
+                 `wabridge serve` brings it up to date when it starts; until then use the wabridge \
+                 that wrote it"
+            ),
+            StoreError::Foreign => f.write_str(
+                "the file is not a database of wabridge's: set another DATABASE_URL, or put a \
+                 backup in its place",
+            ),
+            StoreError::ReadOnly => f.write_str(
+                "the database may be read but not written: run this as root or the service's user, \
+                 and see that the disk is not mounted read-only",
             ),
             StoreError::InUse { path } => write!(
                 f,
@@ -105,6 +126,9 @@ impl From<rusqlite::Error> for StoreError {
             (ErrorCode::DiskFull, _) | (_, ffi::SQLITE_IOERR_SHMSIZE) => StoreError::Full,
             (ErrorCode::SystemIoFailure, _) => StoreError::Disk(said.to_string()),
             (ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _) => StoreError::Busy,
+            (ErrorCode::NotADatabase, _) => StoreError::Foreign,
+            (ErrorCode::ReadOnly, ffi::SQLITE_READONLY_DBMOVED) => StoreError::Sqlite(error),
+            (ErrorCode::ReadOnly, _) => StoreError::ReadOnly,
             _ => StoreError::Sqlite(error),
         }
     }
@@ -133,6 +157,8 @@ mod tests {
             ),
             (ffi::SQLITE_BUSY, "locked by another process"),
             (ffi::SQLITE_BUSY_SNAPSHOT, "locked by another process"),
+            (ffi::SQLITE_NOTADB, "not a database of wabridge's"),
+            (ffi::SQLITE_READONLY, "not written: run this as"),
             (ffi::SQLITE_CORRUPT, "the database reports an error"),
         ];
         for (code, expected) in cases {

@@ -8,6 +8,9 @@ use rusqlite::Connection;
 /// in one transaction. Never change one that was released: add another.
 const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
 
+/// This version's schema.
+const KNOWN: i64 = MIGRATIONS.len() as i64;
+
 /// * `conversation`: (number, user) as one small number, which is also the lane.
 ///   `pair_full_at_us` is the pair's token bucket (policy::pacing).
 /// * `alias`: every id a user was seen with → the conversation.
@@ -440,28 +443,59 @@ CREATE INDEX event_news ON event(id)
 INSERT INTO meta SELECT 'news_upto', coalesce(max(id), 0) FROM event;
 ";
 
+/// The version of the file's schema; 0 for a new file.
+///
+/// # Errors
+/// [`StoreError::Newer`] when a newer wabridge wrote it, [`StoreError::Foreign`] when
+/// another program did.
+pub(super) fn version(connection: &Connection) -> Result<i64> {
+    let found = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found > KNOWN {
+        return Err(StoreError::Newer {
+            found,
+            known: KNOWN,
+        });
+    }
+    let sql = "SELECT count(*) FROM sqlite_master";
+    if found == 0 && connection.query_row(sql, [], |row| row.get::<_, i64>(0))? > 0 {
+        return Err(StoreError::Foreign);
+    }
+    Ok(found)
+}
+
 /// Brings the file to this version's schema.
 ///
 /// # Errors
-/// [`StoreError::Newer`] when a newer wabridge wrote it.
+/// Those of [`version`].
 pub(super) fn migrate(connection: &mut Connection) -> Result<()> {
-    let known = MIGRATIONS.len() as i64;
-    let version = |c: &Connection| c.pragma_query_value(None, "user_version", |r| r.get(0));
-    if version(connection)? == known {
+    if version(connection)? == KNOWN {
         return Ok(());
     }
     // Exclusive: two processes may open a new file at the same moment.
     let tx = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Exclusive)?;
-    let found: i64 = version(&tx)?;
-    if found > known {
-        return Err(StoreError::Newer { found, known });
-    }
+    let found = version(&tx)?;
     for migration in &MIGRATIONS[found as usize..] {
         tx.execute_batch(migration)?;
     }
-    tx.pragma_update(None, "user_version", known)?;
+    tx.pragma_update(None, "user_version", KNOWN)?;
     tx.commit()?;
     Ok(())
+}
+
+/// Leaves the schema as it is: the service of the version that wrote the file may
+/// be running.
+///
+/// # Errors
+/// Those of [`version`], and [`StoreError::Older`] when there is something to bring
+/// up to date.
+pub(super) fn expect_current(connection: &Connection) -> Result<()> {
+    match version(connection)? {
+        KNOWN => Ok(()),
+        found => Err(StoreError::Older {
+            found,
+            known: KNOWN,
+        }),
+    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ fn file(name: &str) -> PathBuf {
 #[test]
 fn a_file_of_a_newer_version_is_refused_with_the_mend() {
     let path = file("newer.db");
-    drop(Database::open(&path, Access::Visit).unwrap());
+    drop(Database::open(&path, Access::Serve).unwrap());
     Connection::open(&path)
         .unwrap()
         .pragma_update(None, "user_version", 99)
@@ -26,6 +26,38 @@ fn a_file_of_a_newer_version_is_refused_with_the_mend() {
         "{error}"
     );
     assert!(error.to_string().contains("use the newer wabridge"));
+}
+
+#[test]
+fn a_visit_changes_no_file_of_an_older_version() {
+    let path = version_1("visited-1.db", "");
+    for _ in 0..2 {
+        let error = Database::open(&path, Access::Visit).err().unwrap();
+        assert!(matches!(error, StoreError::Older { found: 1, .. }));
+        let said = error.to_string();
+        assert!(said.contains("`wabridge serve` brings it up to date"));
+    }
+    drop(Database::open(&path, Access::Serve).unwrap());
+    Database::open(&path, Access::Visit).unwrap();
+}
+
+#[test]
+fn nothing_is_written_into_a_file_that_is_not_ours() {
+    let path = file("others.db");
+    let _ = std::fs::remove_file(&path);
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("CREATE TABLE other(x)").unwrap();
+    drop(other);
+    let noise = file("noise.db");
+    std::fs::write(&noise, [0x55; 8192]).unwrap();
+    for path in [path, noise] {
+        let before = std::fs::read(&path).unwrap();
+        for access in [Access::Serve, Access::Visit] {
+            let error = Database::open(&path, access).err().unwrap();
+            assert!(matches!(error, StoreError::Foreign), "{error}");
+        }
+        assert!(std::fs::read(&path).unwrap() == before);
+    }
 }
 
 /// A file as version 1 left it, with these rows.
