@@ -9,7 +9,7 @@ use std::process::{Output, Stdio};
 use support::*;
 use wabridge::wire::sample::{self, KINDS};
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 18] = [
     "send",
     "serve",
     "demo",
@@ -19,6 +19,9 @@ const COMMANDS: [&str; 15] = [
     "simulate",
     "inbox",
     "outbox",
+    "window",
+    "take",
+    "give",
     "status",
     "marketing",
     "backup",
@@ -107,10 +110,11 @@ fn each_commands_help_says_first_what_it_does() {
 fn misuse_is_2_and_says_what_is_off() {
     let (_folder, setup) = bare();
     drop(setup.serve());
-    let cases: [(&[&str], &str); 24] = [
-        (&["nonsense"], "no command `nonsense`"),
+    let cases: &[(&[&str], &str)] = &[
+        (&["nonsense"], "no command `nonsense`\nTry: wabridge --help"),
+        (&["help", "nonsense"], "no command `nonsense`"),
         (&["--nonsense"], "--nonsense"),
-        (&["serve", "now"], "now"),
+        (&["serve", "now"], "\"now\"\nTry: wabridge serve --help"),
         (&["serve", "--port", "1"], "--port"),
         (&["check", "--nonsense"], "--nonsense"),
         (&["check", "--waba", "1"], "go with --online"),
@@ -125,16 +129,35 @@ fn misuse_is_2_and_says_what_is_off() {
             "pending, done or dead",
         ),
         (&["inbox", "list", "--limit"], "--limit"),
-        (&["inbox", "list", "--limit", "many"], "many"),
+        (
+            &["inbox", "list", "--limit", "many"],
+            "--limit many: write a whole number",
+        ),
         (&["inbox", "show"], "needs an event's id"),
         (&["inbox", "show", "x"], "`x` is not an id"),
         (&["inbox", "replay"], "needs ids, or --dead"),
         (&["inbox", "replay", "1", "--dead"], "either ids or --dead"),
         (&["inbox", "replay", "--all"], "--all"),
+        (
+            &["inbox", "replay", "--dead", "-n", "x"],
+            "--limit x: write",
+        ),
         (&["outbox"], "list, show, retry, hold or cancel"),
-        (&["outbox", "list", "--state", "odd"], "odd is no state"),
+        (
+            &["outbox", "list", "--state", "odd"],
+            "messages are queued, sending",
+        ),
         (&["simulate", "--kind", "odd"], "there are: text reply"),
         (&["simulate", "a", "b"], "b"),
+        (&["simulate", "--count", "-1"], "--count -1: write"),
+        (
+            &["simulate", "--url", "host"],
+            "write http://HOST:PORT/webhook",
+        ),
+        (
+            &["send", "--from", "1", "--to", "Ana", "hi"],
+            "a phone number with country code, or a BSUID",
+        ),
     ];
     for (args, said) in cases {
         check(&setup, args, 2, said);
@@ -172,6 +195,19 @@ fn failure_is_1_and_says_how_to_mend_it() {
     check(&setup, &["inbox", "show", "5"], 1, "no event 5");
     check(&setup, &["outbox", "show", "5"], 1, "no message 5");
     check(&setup, &["inbox", "replay", "5"], 1, "no event 5");
+    let cancel = ["outbox", "cancel", "--state", "sent"];
+    check(&setup, &cancel, 0, "no message is sent");
+    std::fs::write(folder.path().join("it.json"), "Hello").unwrap();
+    let send = [
+        "send",
+        "--from",
+        "1",
+        "--to",
+        "15550107001",
+        "--json",
+        "it.json",
+    ];
+    check(&setup, &send, 1, "is not a JSON object such as");
 }
 
 #[test]
@@ -296,8 +332,17 @@ fn one_service_a_file_and_one_a_port() {
         &other,
         &["serve"],
         1,
-        &format!("{address} is in use by another process"),
+        &format!("cannot listen on {address}: stop the process that listens there"),
     );
+    for (listen, mend) in [
+        ("unix:/nonexistent/a.sock", "make the folder"),
+        ("unix:other.db", "a file that is no socket is there"),
+        ("192.0.2.1:8080", "an address that this machine has"),
+    ] {
+        let elsewhere = other.clone().set("LISTEN", listen);
+        let elsewhere = elsewhere.set("ALLOW_PUBLIC_LISTEN", "true");
+        check(&elsewhere, &["serve"], 1, mend);
+    }
     place.service.take(&text_message(1, "15550107001", "hello"));
 }
 
@@ -320,7 +365,9 @@ fn a_database_of_a_newer_version_or_no_database_is_refused_and_left_alone() {
     .unwrap();
     let before = std::fs::read(&junk).unwrap();
     let setup = setup.set("DATABASE_URL", junk.to_str().unwrap());
-    check(&setup, &["serve"], 1, "database");
+    for args in [&["serve"] as &[&str], &["inbox", "list"], &["status"]] {
+        check(&setup, args, 1, "is not a database of wabridge's");
+    }
     assert_eq!(std::fs::read(&junk).unwrap(), before);
 }
 

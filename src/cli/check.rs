@@ -7,11 +7,12 @@ use crate::edge::clock;
 use crate::edge::doctor::{Doctor, Scope};
 use crate::edge::graph::Graph;
 use crate::edge::http::server::Socket;
+use crate::edge::serve::StartError;
 use crate::gateway::known::{self, Known};
 use crate::handler::command::CommandHandler;
 use crate::handler::rules::Rules;
 use crate::policy::doctor::{self, Finding};
-use crate::store::{Access, Database};
+use crate::store::{Access, Database, StoreError};
 use crate::wire::setup;
 use lexopt::{Arg, Parser, ValueExt};
 use std::path::Path;
@@ -166,19 +167,14 @@ fn observers(report: &mut Report, config: &Config) {
 
 fn database(report: &mut Report, path: &Path) {
     if !path.exists() {
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new("."));
-        match folder.is_dir() {
-            true => report.fine(
+        match folder_of(path) {
+            Ok(()) => report.fine(
                 "database",
                 &format!("{} will be made at the first start", path.display()),
             ),
-            false => report.wrong(
+            Err(folder) => report.wrong(
                 "database",
-                &format!(
-                    "there is no folder {}: make it, or set DATABASE_URL",
-                    folder.display()
-                ),
+                &format!("there is no folder {folder}: make it, or set DATABASE_URL"),
             ),
         };
         return;
@@ -205,8 +201,20 @@ fn database(report: &mut Report, path: &Path) {
                 damage.join("; ")
             ),
         ),
+        // The service mends it when it starts.
+        Err(error @ StoreError::Older { .. }) => report.note("database", &error.to_string()),
         Err(error) => report.wrong("database", &Chain(&error).to_string()),
     };
+}
+
+/// Whether there is the folder of a file that is still to be made; else the folder.
+fn folder_of(path: &Path) -> Result<(), String> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    match folder.is_dir() {
+        true => Ok(()),
+        false => Err(folder.display().to_string()),
+    }
 }
 
 /// Sending may be halted; the service starts all the same.
@@ -220,20 +228,29 @@ fn note_halts(report: &mut Report, path: &Path) {
     }
 }
 
-fn listener(report: &mut Report, setting: &str, listen: &Listen) {
-    if matches!(listen, Listen::Unix(_)) {
-        report.fine(setting, &listen.to_string());
+fn listener(report: &mut Report, setting: &'static str, listen: &Listen) {
+    // To try a path would make it.
+    if let Listen::Unix(path) = listen {
+        match folder_of(path) {
+            Ok(()) => report.fine(setting, &listen.to_string()),
+            Err(folder) => report.wrong(
+                setting,
+                &format!("there is no folder {folder}: make it, or set another {setting}"),
+            ),
+        };
         return;
     }
+    let failed = |source| StartError::Listen {
+        setting,
+        address: listen.to_string(),
+        source,
+    };
     match Socket::bind(listen) {
         Ok(_) => report.fine(setting, &format!("{listen} is free")),
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => report.fine(
             setting,
             &format!("{listen} is in use: by the running service, or by something else"),
         ),
-        Err(error) => report.wrong(
-            setting,
-            &format!("{listen} cannot be used: {error}; set another {setting}"),
-        ),
+        Err(error) => report.wrong("", &Chain(&failed(error)).to_string()),
     };
 }

@@ -198,10 +198,11 @@ impl fmt::Display for Failure {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    match dispatch(Parser::from_env()) {
+    let mut helped = String::new();
+    match dispatch(Parser::from_env(), &mut helped) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Misused(text)) => {
-            eprintln!("wabridge: {text}\nTry: wabridge --help");
+            eprintln!("wabridge: {text}\nTry: wabridge {helped}--help");
             ExitCode::from(2)
         }
         Err(Failure::Failed(error)) => {
@@ -213,7 +214,9 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn dispatch(mut parser: Parser) -> Outcome {
+/// Runs what the arguments ask for. `helped` becomes what `--help` is to follow for
+/// help with it.
+fn dispatch(mut parser: Parser, helped: &mut String) -> Outcome {
     let name = match parser.next()? {
         None => return serve::run(parser),
         Some(Arg::Short('h') | Arg::Long("help")) => {
@@ -232,13 +235,15 @@ fn dispatch(mut parser: Parser) -> Outcome {
             Some(Arg::Value(topic)) => Some(topic.string()?),
             _ => None,
         };
-        let command = topic.as_deref().and_then(find);
-        output::print(&command.map_or_else(overview, |command| (command.help)()));
+        let text = match topic {
+            Some(topic) => (find(&topic)?.help)(),
+            None => overview(),
+        };
+        output::print(&text);
         return Ok(());
     }
-    let Some(command) = find(&name) else {
-        return Err(Failure::Misused(format!("there is no command `{name}`")));
-    };
+    let command = find(&name)?;
+    *helped = format!("{name} ");
     // Asked for anywhere in the line, help comes before anything is done.
     let asks = |arg: &std::ffi::OsString| arg == "--help" || arg == "-h";
     if parser.raw_args()?.as_slice().iter().any(asks) {
@@ -248,8 +253,9 @@ fn dispatch(mut parser: Parser) -> Outcome {
     (command.run)(parser)
 }
 
-fn find(name: &str) -> Option<&'static Command> {
-    COMMANDS.iter().find(|command| command.name == name)
+fn find(name: &str) -> Result<&'static Command, Failure> {
+    let found = COMMANDS.iter().find(|command| command.name == name);
+    found.ok_or_else(|| Failure::Misused(format!("there is no command `{name}`")))
 }
 
 fn overview() -> String {
@@ -288,8 +294,10 @@ fn visit() -> Result<Database, Failure> {
     let sources = Sources::of_this_process();
     let path = crate::config::database(&sources).map_err(|problem| problems_said(&[problem]))?;
     if !path.exists() {
+        let path = std::path::absolute(&path).unwrap_or(path);
         return Err(Failure::says(format!(
-            "there is no database at {}: it is made by `wabridge serve`; set DATABASE_URL if it is elsewhere",
+            "there is no database at {}: it is made by `wabridge serve`; set DATABASE_URL if it \
+             is elsewhere (systemd's: sudo wabridgectl)",
             path.display()
         )));
     }
@@ -321,7 +329,7 @@ impl View {
     fn parse(&mut self, option: &ViewOption, parser: &mut Parser) -> Outcome {
         match option {
             ViewOption::Done => {}
-            ViewOption::Limit => self.limit = Some(parser.value()?.parse()?),
+            ViewOption::Limit => self.limit = Some(count("--limit", parser)?),
             ViewOption::State => self.state = Some(parser.value()?.string()?),
         }
         Ok(())
@@ -351,6 +359,13 @@ fn view_and_values(parser: &mut Parser) -> Result<(View, Vec<String>, Vec<String
         }
     }
     Ok((view, values, flags))
+}
+
+/// The whole number that an option is given.
+fn count(option: &str, parser: &mut Parser) -> Result<usize, Failure> {
+    let text = parser.value()?.string()?;
+    let misused = |_| Failure::Misused(format!("{option} {text}: write a whole number"));
+    text.parse().map_err(misused)
 }
 
 /// Ids given on the command line.

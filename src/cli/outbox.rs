@@ -147,7 +147,13 @@ fn steer(view: &View, values: &[String], steering: &Steering) -> Outcome {
     let mut database = visit()?;
     let ids = match (wanted(view)?, ids.is_empty()) {
         (None, false) => ids,
-        (Some(state), true) => database.read(|tx| tx.messages_in(state))?,
+        (Some(state), true) => {
+            let found = database.read(|tx| tx.messages_in(state))?;
+            if found.is_empty() {
+                output::print(&format!("no message is {}\n", state.as_str()));
+            }
+            found
+        }
         _ => {
             return Err(Failure::Misused(
                 "say which messages: their ids, or --state STATE".into(),
@@ -188,7 +194,8 @@ fn wanted(view: &View) -> Result<Option<SendState>, Failure> {
     };
     let state = SendState::parse(word).ok_or_else(|| {
         Failure::Misused(format!(
-            "--state {word} is no state: see `wabridge outbox --help`"
+            "--state {word}: messages are queued, sending, unknown, accepted, sent, delivered, \
+             read, failed, held or cancelled"
         ))
     })?;
     Ok(Some(state))

@@ -137,6 +137,13 @@ fn parse(mut parser: Parser) -> Result<Options, Failure> {
     if to.is_none() && json.is_none() {
         return Err(misused("send needs --to PHONE"));
     }
+    if let Some(to) = &to
+        && !to.bytes().any(|b| b.is_ascii_digit())
+    {
+        return Err(Failure::Misused(format!(
+            "--to {to} is nobody: write a phone number with country code, or a BSUID"
+        )));
+    }
     let wanted = kind.as_deref().map(kind_named).transpose()?;
     let content = match (text, json, path) {
         (Some(text), None, None) => Content::Text(text),
@@ -172,7 +179,12 @@ fn kind_named(word: &str) -> Result<Kind, Failure> {
 fn addressed(body: &str, to: Option<&str>) -> Result<String, Failure> {
     let set = |body: &str, key: &str, value: &str| {
         let parts = raw::members(body);
-        let parts = parts.ok_or_else(|| Failure::says("the file does not hold a JSON object"))?;
+        let parts = parts.ok_or_else(|| {
+            let form = r#"{"type": "text", "text": {"body": "Hello"}}"#;
+            Failure::says(format!(
+                "what --json names is not a JSON object such as {form}"
+            ))
+        })?;
         Ok::<_, Failure>(raw::with_member(&parts, key, &raw::quote(value)))
     };
     let mut body = set(body, "messaging_product", "whatsapp")?;

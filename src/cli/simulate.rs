@@ -39,7 +39,7 @@ Kinds:
 struct Options {
     text: Option<String>,
     kind: String,
-    count: u64,
+    count: usize,
     url: Option<String>,
     from: Option<String>,
     name: Option<String>,
@@ -64,6 +64,11 @@ pub fn run(parser: Parser) -> Outcome {
         )));
     }
     let url = match (&options.url, &config.listen) {
+        (Some(url), _) if !url.starts_with("http://") && !url.starts_with("https://") => {
+            return Err(Failure::Misused(format!(
+                "--url {url} is not an address: write http://HOST:PORT/webhook"
+            )));
+        }
         (Some(url), _) => url.clone(),
         (None, Listen::Tcp(address)) => format!("http://{address}{}", config.webhook_path),
         (None, Listen::Unix(_)) => {
@@ -78,7 +83,7 @@ pub fn run(parser: Parser) -> Outcome {
         .proxy(None)
         .build()
         .into();
-    let mut refused = 0;
+    let mut refused = 0_usize;
     for _ in 0..options.count {
         let body = notification(&options);
         let mut request = agent.post(&url).header("Content-Type", "application/json");
@@ -94,7 +99,7 @@ pub fn run(parser: Parser) -> Outcome {
         let text = response.body_mut().read_to_string().unwrap_or_default();
         let text = output::inert(text.trim());
         output::print(&format!("{} → {status} {text}\n", options.kind));
-        refused += u64::from(status != 200);
+        refused += usize::from(status != 200);
     }
     match refused {
         0 => Ok(()),
@@ -119,7 +124,7 @@ fn parse(mut parser: Parser) -> Result<Options, Failure> {
         match arg {
             Arg::Value(text) if options.text.is_none() => options.text = Some(text.string()?),
             Arg::Long("kind") => options.kind = parser.value()?.string()?,
-            Arg::Long("count") => options.count = parser.value()?.parse()?,
+            Arg::Long("count") => options.count = super::count("--count", &mut parser)?,
             Arg::Long("url") => options.url = Some(parser.value()?.string()?),
             Arg::Long("from") => options.from = Some(parser.value()?.string()?),
             Arg::Long("name") => options.name = Some(parser.value()?.string()?),

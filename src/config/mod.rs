@@ -102,6 +102,14 @@ pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
     let operator = reader.listen("OPERATOR_LISTEN", 8081);
     let (api, console) = (reader.api(), reader.console());
     let metrics_keys = reader.secrets("METRICS_KEY");
+    let operator =
+        (api.is_some() || console.is_some() || !metrics_keys.is_empty()).then_some(operator);
+    if operator.as_ref() == Some(&listen) && !listen.is_any_port() {
+        reader.problem(format!(
+            "LISTEN and OPERATOR_LISTEN are both {listen}, and what is for the internet and what is \
+             not must be apart: set another OPERATOR_LISTEN"
+        ));
+    }
     let timeout = reader.seconds("FORWARD_TIMEOUT");
     let command_timeout = reader.seconds("HANDLER_TIMEOUT");
     let command = reader.command(command_timeout);
@@ -138,8 +146,7 @@ pub fn survey(sources: &Sources) -> (Config, Vec<Problem>) {
         forward_concurrency,
         command,
         alarms: reader.alarms(allow_private),
-        operator: (api.is_some() || console.is_some() || !metrics_keys.is_empty())
-            .then_some(operator),
+        operator,
         api,
         console,
         metrics_keys,

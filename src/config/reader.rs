@@ -72,6 +72,17 @@ impl Reader<'_> {
             let Some(rest) = name.strip_prefix("WHATSAPP_TOKEN") else {
                 continue;
             };
+            // The name of a file that has one.
+            if rest.ends_with("_FILE") {
+                continue;
+            }
+            if !table::is_secret(&name) {
+                self.problem(format!(
+                    "{name} names no number: write WHATSAPP_TOKEN_ and the phone_number_id, which \
+                     has digits only (App Dashboard → WhatsApp → API Setup)"
+                ));
+                continue;
+            }
             let token = self.sources.value(&name).unwrap_or_default();
             let token = token.trim();
             if token.is_empty() {

@@ -54,6 +54,7 @@ fn each_mistake_says_its_mend() {
     check_problem(&[("VERIFY_TOKEN", " ")], "choose any random text");
     check_problem(&[("WHATSAPP_TOKEN", "")], "copy the token");
     check_problem(&[("WHATSAPP_TOKEN", "two words")], "copy it again");
+    check_problem(&[("WHATSAPP_TOKEN_main", "t")], "digits only");
     check_problem(&[("SESSION_SECRET", "short")], "openssl rand -hex 32");
     check_problem(&[("CONSOLE_PASSWORD_HASH", "hunter2")], "hash-password");
     check_problem(
@@ -62,6 +63,8 @@ fn each_mistake_says_its_mend() {
     );
     check_problem(&[("LISTEN", "0.0.0.0:80")], "ALLOW_PUBLIC_LISTEN=true");
     check_problem(&[("LISTEN", "unix:")], "unix:/run");
+    let one_for_both = [("API_KEY", "k"), ("OPERATOR_LISTEN", "127.0.0.1:8080")];
+    check_problem(&one_for_both, "set another OPERATOR_LISTEN");
     check_problem(&[("WEBHOOK_PATH", "hook")], "starts with /");
     check_problem(&[("WEBHOOK_PATH", "/healthz")], "not /healthz");
     check_problem(&[("DATABASE_URL", "postgres://db/x")], "sqlite:PATH");
@@ -220,6 +223,12 @@ fn a_number_may_have_its_own_token() {
     .unwrap();
     assert_eq!(config.tokens.of("42").unwrap().expose(), "own");
     assert_eq!(config.tokens.of("43").unwrap().expose(), "all");
+    let of_files = [
+        ("WHATSAPP_TOKEN_FILE", "/a"),
+        ("WHATSAPP_TOKEN_42_FILE", "/b"),
+    ];
+    let config = load(&with(&of_files)).unwrap();
+    assert!(config.tokens.of("42").is_none(), "a path is no token");
 }
 
 #[test]

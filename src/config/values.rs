@@ -67,6 +67,13 @@ pub enum Listen {
     Unix(PathBuf),
 }
 
+impl Listen {
+    /// Whether the system chooses the port: two such are not the same.
+    pub(super) fn is_any_port(&self) -> bool {
+        matches!(self, Listen::Tcp(address) if address.port() == 0)
+    }
+}
+
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {

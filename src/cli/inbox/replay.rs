@@ -98,7 +98,7 @@ fn parse(mut parser: Parser) -> Result<Options, Failure> {
             Arg::Long("new") => options.new = true,
             Arg::Long("dry-run") => options.dry_run = true,
             Arg::Long("limit") | Arg::Short('n') => {
-                options.limit = Some(parser.value()?.parse()?);
+                options.limit = Some(super::super::count("--limit", &mut parser)?);
             }
             other => return Err(other.unexpected().into()),
         }

@@ -65,6 +65,8 @@ impl Socket {
                 let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
                 if is_socket && UnixStream::connect(path).is_err_and(refused) {
                     std::fs::remove_file(path)?;
+                } else if !is_socket && path.exists() {
+                    return Err(io::ErrorKind::AlreadyExists.into());
                 }
                 UnixListener::bind(path).map(Socket::Unix)
             }

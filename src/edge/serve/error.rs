@@ -33,16 +33,12 @@ impl fmt::Display for StartError {
                 setting,
                 address,
                 source,
-            } if source.kind() == io::ErrorKind::AddrInUse => {
-                write!(
-                    f,
-                    "{setting}: {address} is in use by another process: stop it, or set another {setting}"
-                )
-            }
-            StartError::Listen {
-                setting, address, ..
             } => {
-                write!(f, "{setting}: cannot listen on {address}")
+                write!(f, "{setting}: cannot listen on {address}")?;
+                match mend(source.kind()) {
+                    Some(mend) => write!(f, ": {mend}"),
+                    None => Ok(()),
+                }
             }
             StartError::Folder { path, .. } => write!(
                 f,
@@ -51,6 +47,24 @@ impl fmt::Display for StartError {
             StartError::Threads(_) => f.write_str("threads cannot be started"),
         }
     }
+}
+
+/// What to do about an address that cannot be listened on.
+fn mend(kind: io::ErrorKind) -> Option<&'static str> {
+    Some(match kind {
+        io::ErrorKind::AddrInUse => "stop the process that listens there, or set another address",
+        io::ErrorKind::AddrNotAvailable => {
+            "set an address that this machine has, such as 127.0.0.1:PORT"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "set a port from 1024 on (nginx has the low ones), or a path in a folder where we may write"
+        }
+        io::ErrorKind::NotFound => "make the folder, or set another path",
+        io::ErrorKind::AlreadyExists => {
+            "a file that is no socket is there: remove it, or set another path"
+        }
+        _ => return None,
+    })
 }
 
 impl std::error::Error for StartError {
