@@ -4,16 +4,12 @@ use super::Gateway;
 use super::delivery::Delivery;
 use super::fetch::Fetching;
 use super::halts::covers;
-use super::tally::became;
-use super::window::Admission;
-use crate::config::OnUnknown;
-use crate::policy::ladder::SendState;
-use crate::policy::pacing::{self, Rate};
+use super::sending::Sending;
+use crate::policy::pacing::Rate;
 use crate::policy::priority::{self, Priority};
 use crate::policy::share;
 use crate::store::rows::*;
 use crate::store::{Result, Tx};
-use crate::wire::outgoing;
 use std::collections::VecDeque;
 
 /// Jobs looked at in one claim. Most are claimed; some only move (too old, or
@@ -69,38 +65,6 @@ impl Work {
     }
 }
 
-/// A message on its way to Graph.
-#[derive(Clone)]
-pub struct Sending {
-    /// The job, for `finish`.
-    pub job: JobId,
-    /// Which attempt this is; the first is 1.
-    pub attempt: u32,
-    /// The message.
-    pub outbox: OutboxId,
-    /// The event that it answers.
-    pub cause: Option<EventId>,
-    /// `phone_number_id` it goes out from.
-    pub number: String,
-    /// The call must not begin before, in Unix milliseconds: a moment ahead, at
-    /// most [`pacing::LEAD_MS`].
-    pub start_at: i64,
-    /// It may have gone out already, and nobody knows: this may double it.
-    pub resent: bool,
-    /// The body for Graph, our mark in it.
-    pub body: String,
-}
-
-impl std::fmt::Debug for Sending {
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        write!(
-            f,
-            "Sending(outbox {}, attempt {})",
-            self.outbox, self.attempt
-        )
-    }
-}
-
 impl Gateway {
     /// Takes up to `room` jobs of one kind whose time has come. Each counts as
     /// an attempt from here on, whatever happens.
@@ -140,7 +104,7 @@ impl Gateway {
         now: i64,
         queue: &Queue,
         halts: &mut Vec<Halt>,
-        Workers { room, alone }: Workers,
+        workers: Workers,
         claimed: &mut Claimed,
     ) -> Result<Next> {
         let own = match queue.kind {
@@ -150,30 +114,15 @@ impl Gateway {
         if queue.kind == QueueKind::Deliver && own.is_none() {
             return Ok(Next::NEVER);
         }
-        let alone = alone && own.is_none();
+        let alone = workers.alone && own.is_none();
         let queue = self.as_if_never_set(tx, now, queue)?;
         let queue = &self.with_its_token(tx, queue)?;
-        if queue.kind == QueueKind::Send && queue.token_digest.is_none() {
-            self.halt_without_token(tx, now, queue, halts)?;
-            return Ok(Next::NEVER);
+        if let Some(closed) = self.closed(tx, now, queue, halts)? {
+            return Ok(closed);
         }
-        let halted_until = halts.iter().filter(|halt| covers(halt, queue));
-        let halted_until = halted_until.map(|halt| halt.probe_at).max();
-        if let Some(until) = halted_until.filter(|until| *until > now) {
-            return Ok(Next::closed(until));
-        }
-        if queue.breaker.closed_until_ms > now {
-            return Ok(Next::closed(queue.breaker.closed_until_ms));
-        }
-        if let Some(until) = queue.throttle.paused_until(now) {
-            return Ok(Next {
-                due: Some(until),
-                rest: Rest::UntilDue,
-            });
-        }
-        let probing = queue.breaker.probing() || halted_until.is_some();
+        let probing = queue.breaker.probing() || probe_at(halts, queue).is_some();
         let before = claimed.work.len();
-        let free = room - before;
+        let free = workers.room - before;
         let more = match own {
             // There are workers for all that it may hold.
             Some(own) => own
@@ -189,6 +138,52 @@ impl Gateway {
             return Ok(Next::NEVER);
         }
         let target = before + more;
+        let booked_up = self.fill(tx, now, queue, target, claimed)?;
+        if probing && let Some(work) = claimed.work.get(before) {
+            return self.note_probe(tx, now, queue, halts, work.job());
+        }
+        match booked_up {
+            Some(until) => Ok(Next::paused(until)),
+            // It has all the workers it may have, and goes on when one is done.
+            None if !alone && claimed.work.len() == target => Ok(Next::NEVER),
+            None => Ok(Next {
+                due: tx.next_due(queue.id)?,
+                rest: Rest::UntilAnything,
+            }),
+        }
+    }
+
+    /// What keeps a queue closed now, if anything does.
+    fn closed(
+        &self,
+        tx: &Tx<'_>,
+        now: i64,
+        queue: &Queue,
+        halts: &mut Vec<Halt>,
+    ) -> Result<Option<Next>> {
+        if queue.kind == QueueKind::Send && queue.token_digest.is_none() {
+            self.halt_without_token(tx, now, queue, halts)?;
+            return Ok(Some(Next::NEVER));
+        }
+        let halted = probe_at(halts, queue).filter(|until| *until > now);
+        let broken = Some(queue.breaker.closed_until_ms).filter(|until| *until > now);
+        let paused = queue.throttle.paused_until(now);
+        Ok(halted
+            .or(broken)
+            .map(Next::closed)
+            .or(paused.map(Next::paused)))
+    }
+
+    /// Starts what is due, until `target` jobs are claimed. Returns until when the
+    /// queue's number has booked as far ahead as it may, if it has.
+    fn fill(
+        &self,
+        tx: &Tx<'_>,
+        now: i64,
+        queue: &Queue,
+        target: usize,
+        claimed: &mut Claimed,
+    ) -> Result<Option<i64>> {
         let mut pace = Pace {
             rate: queue.throttle.pace(self.limits.rates.of(&queue.name), now),
             next_us: queue.next_us,
@@ -227,33 +222,30 @@ impl Gateway {
         if (pace.next_us, pace.replies) != (queue.next_us, queue.replies) {
             tx.set_pace(queue.id, pace.next_us, pace.replies)?;
         }
-        if probing && let Some(work) = claimed.work.get(before) {
-            let until = now + self.limits.probe_timeout_ms;
-            for halt in halts.iter_mut().filter(|halt| covers(halt, queue)) {
-                halt.probe_at = until;
-                halt.probe = Some(work.job());
-                tx.set_halt(halt)?;
-            }
-            if queue.breaker.probing() {
-                let probe = queue
-                    .breaker
-                    .probe_started(now, self.limits.probe_timeout_ms);
-                tx.set_breaker(queue.id, probe)?;
-            }
-            return Ok(Next::closed(until));
+        Ok(booked_up)
+    }
+
+    /// One job tries for all whether the trouble is over: nobody else does
+    /// meanwhile.
+    fn note_probe(
+        &self,
+        tx: &Tx<'_>,
+        now: i64,
+        queue: &Queue,
+        halts: &mut [Halt],
+        job: JobId,
+    ) -> Result<Next> {
+        let timeout_ms = self.limits.probe_timeout_ms;
+        let until = now + timeout_ms;
+        for halt in halts.iter_mut().filter(|halt| covers(halt, queue)) {
+            halt.probe_at = until;
+            halt.probe = Some(job);
+            tx.set_halt(halt)?;
         }
-        match booked_up {
-            Some(until) => Ok(Next {
-                due: Some(until),
-                rest: Rest::UntilDue,
-            }),
-            // It has all the workers it may have, and goes on when one is done.
-            None if !alone && claimed.work.len() == target => Ok(Next::NEVER),
-            None => Ok(Next {
-                due: tx.next_due(queue.id)?,
-                rest: Rest::UntilAnything,
-            }),
+        if queue.breaker.probing() {
+            tx.set_breaker(queue.id, queue.breaker.probe_started(now, timeout_ms))?;
         }
+        Ok(Next::closed(until))
     }
 
     /// The queue, and in it by which token its number sends now.
@@ -279,113 +271,6 @@ impl Gateway {
             (None, None, None) => give_up(tx, now, job, "the job names nothing to do"),
         }
     }
-
-    fn start_sending(
-        &self,
-        tx: &Tx<'_>,
-        now: i64,
-        job: &Job,
-        outbox: OutboxId,
-        pace: &mut Pace,
-    ) -> Result<Started> {
-        let Some(message) = tx.message(outbox)? else {
-            return give_up(tx, now, job, "the message is not stored any more");
-        };
-        let end_with = |state: SendState, fault: Fault| {
-            tx.set_message_state(outbox, state, Some(&fault), now)?;
-            became(tx, now, &message.type_, message.state, state);
-            tx.end_job(job, JobState::Dead, Some(&fault.text), now)?;
-            Ok(match tx.message(outbox)? {
-                Some(ended) => Started::Ended(ended),
-                None => Started::NotNow,
-            })
-        };
-        let end = |state: SendState, text: &str| {
-            let fault = Fault {
-                code: message.error_code,
-                text: text.into(),
-            };
-            end_with(state, fault)
-        };
-        match message.state {
-            SendState::Queued => {}
-            SendState::Unknown => {
-                if message.tries_max.is_some_and(|max| job.attempts >= max) {
-                    return end(
-                        SendState::Failed,
-                        "Graph could not take it, and no status came",
-                    );
-                }
-                if self.limits.on_unknown == OnUnknown::Hold {
-                    let text = "Graph's answer was lost and no status came: it may have gone out";
-                    return end(SendState::Held, text);
-                }
-            }
-            _ => {
-                tx.end_job(job, JobState::Done, None, now)?;
-                return Ok(Started::NotNow);
-            }
-        }
-        if now - message.created_at > self.limits.send_age_max_ms {
-            return end(SendState::Failed, "could not be sent within SEND_MAX_AGE");
-        }
-        let mut substitute = message.substitute.clone();
-        // What may have gone out goes out again as it was.
-        if !message.uncertain || substitute.is_none() {
-            substitute = match self.admit(tx, now, job.lane, &message.type_, &message.body)? {
-                Admission::AsItIs => None,
-                Admission::As(template) => Some(template),
-                Admission::Refused(fault) => return end_with(SendState::Failed, fault),
-            };
-        }
-        let now_us = now * 1_000;
-        let mark = outgoing::is_mark(&message.type_);
-        let pair = match mark {
-            true => None,
-            false => match pacing::PAIR.take(tx.pair_full_at_us(job.lane)?, now_us) {
-                Ok(full_at) => Some(full_at),
-                Err(ready_at) => {
-                    tx.defer_job(job.id, to_ms(ready_at))?;
-                    return Ok(Started::NotNow);
-                }
-            },
-        };
-        let start_at = match pace.rate.book(pace.next_us, now_us) {
-            Ok(booked) => {
-                pace.next_us = booked.next_us;
-                to_ms(booked.start_us)
-            }
-            Err(again) => return Ok(Started::BookedUp(to_ms(again))),
-        };
-        if let Some(full_at) = pair {
-            tx.set_pair_full_at_us(job.lane, full_at)?;
-        }
-        tx.start_job(job)?;
-        tx.set_message_state(outbox, SendState::Sending, None, now)?;
-        if message.uncertain {
-            tx.count_resent(outbox)?;
-        }
-        if substitute != message.substitute {
-            tx.set_substitute(outbox, substitute.as_deref())?;
-        }
-        let body = match mark {
-            true => message.body,
-            false => outgoing::marked(
-                substitute.as_ref().unwrap_or(&message.body),
-                &self.mark(outbox),
-            ),
-        };
-        Ok(Started::Work(Work::Send(Sending {
-            job: job.id,
-            attempt: job.attempts + 1,
-            outbox,
-            cause: message.cause,
-            number: message.number,
-            start_at,
-            resent: message.uncertain,
-            body,
-        })))
-    }
 }
 
 /// What became of one job that was due.
@@ -400,9 +285,9 @@ pub(super) enum Started {
 }
 
 /// A number's pace while a claim goes on.
-struct Pace {
-    rate: Rate,
-    next_us: i64,
+pub(super) struct Pace {
+    pub rate: Rate,
+    pub next_us: i64,
     /// Replies in a row while bulk waited.
     replies: u32,
 }
@@ -482,6 +367,13 @@ impl Next {
             rest: Rest::UntilEnd,
         }
     }
+
+    fn paused(until: i64) -> Next {
+        Next {
+            due: Some(until),
+            rest: Rest::UntilDue,
+        }
+    }
 }
 
 pub(super) fn give_up(tx: &Tx<'_>, now: i64, job: &Job, why: &str) -> Result<Started> {
@@ -489,9 +381,10 @@ pub(super) fn give_up(tx: &Tx<'_>, now: i64, job: &Job, why: &str) -> Result<Sta
     Ok(Started::NotNow)
 }
 
-/// Rounded up: a millisecond early would be too early.
-fn to_ms(us: i64) -> i64 {
-    (us + 999).div_euclid(1_000)
+/// When the queue may be probed, if a halt covers it.
+fn probe_at(halts: &[Halt], queue: &Queue) -> Option<i64> {
+    let halts = halts.iter().filter(|halt| covers(halt, queue));
+    halts.map(|halt| halt.probe_at).max()
 }
 
 fn earlier(a: Option<i64>, b: Option<i64>) -> Option<i64> {

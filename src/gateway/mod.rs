@@ -9,6 +9,7 @@
 //! * `bursts`: messages that are handed over together
 //! * `consumers`: who gets events: what answers, and observers
 //! * [`delivery`]: an event on its way to a consumer
+//! * [`sending`]: a message on its way to Graph
 //! * [`facts`]: what handlers are told, and what they want remembered
 //! * [`fetch`]: customers' files
 //! * [`uploads`]: files that Meta has from us
@@ -59,6 +60,7 @@ pub mod post;
 pub mod prune;
 pub mod receive;
 pub mod replay;
+pub mod sending;
 pub mod standing;
 pub mod tally;
 pub mod thread;
@@ -66,14 +68,16 @@ pub mod trail;
 pub mod uploads;
 pub mod window;
 
-pub use claim::{Claimed, Rest, Sending, Work};
+pub use claim::{Claimed, Rest, Work};
 pub use consumers::BOT;
 pub use delivery::{Delivery, Part};
 pub use facts::{Ears, Effect, Facts};
 pub use fetch::Fetching;
-pub use finish::{Outcome, Reason, Sent};
+pub use finish::Sent;
+pub use finish::outcome::{Outcome, Reason};
 pub use post::{Post, Posted};
 pub use receive::Received;
+pub use sending::Sending;
 
 use crate::config::{Limits, Tokens};
 use crate::policy::ladder::SendState;

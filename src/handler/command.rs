@@ -7,7 +7,7 @@ mod process;
 use super::answer::{ANSWER_BYTES_MAX, replies};
 use super::{Delivery, Handled, Handler, Outcome, Reason, Wants};
 use crate::config;
-use crate::gateway::finish::DETAILS_CHARS_MAX;
+use crate::gateway::finish::outcome::DETAILS_CHARS_MAX;
 use crate::wire::notification::Kind;
 use process::{End, Limits, Ran};
 use rustix::fs::{Access, access};
