@@ -5,6 +5,7 @@ use super::filing::{RECENT_MAX, Unfiled};
 use super::tally::Tally;
 use super::tx::Entered;
 use super::{Result, StoreError, Tx, schema};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::cell::{Cell, RefCell};
 use std::fs::{File, TryLockError};
@@ -168,6 +169,9 @@ impl Database {
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES_MAX)?;
         connection.set_prepared_statement_cache_capacity(128);
+        // Else each new value for a parameter that SQLite compared with the condition
+        // of a partial index, as it does for most jobs, has the statement planned anew.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         schema::migrate(&mut connection)?;
         Ok(Database {
             connection,

@@ -2,6 +2,7 @@
 //! the same at any size of the store.
 
 use crate::store::Database;
+use rusqlite::StatementStatus;
 
 /// Panics unless the statement finds its rows by an index and sorts nothing.
 pub fn assert_bounded(sql: &str) {
@@ -32,6 +33,19 @@ fn a_walk_over_a_table_is_seen() {
 #[should_panic(expected = "TEMP B-TREE")]
 fn a_sort_is_seen() {
     assert_bounded("SELECT id FROM event WHERE id > ?1 ORDER BY type");
+}
+
+#[test]
+fn a_statement_is_planned_once_whatever_its_values() {
+    let database = Database::in_memory().unwrap();
+    let tx = database.tx();
+    let sql = "SELECT min(due) FROM job WHERE queue = ?1 AND priority = ?2 AND due IS NOT NULL";
+    let mut statement = tx.connection.prepare(sql).unwrap();
+    for queue in 0..5 {
+        let due = statement.query_row([queue, 0], |row| row.get::<_, Option<i64>>(0));
+        assert_eq!(due.unwrap(), None);
+    }
+    assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
 }
 
 #[test]
