@@ -2,12 +2,15 @@
 //! and stops in order.
 //!
 //! * `error`: why it does not start
-//! * `jobs`: what the pools of threads do
+//! * `listeners`: where it is reached, and what is served there
+//! * `pools`: threads for what is queued; `jobs`: what they do
 //! * `watchdog`: whether the listeners still answer
 //! * `signals`: what ends the service, or has it read its settings again
 
 mod error;
 mod jobs;
+mod listeners;
+mod pools;
 mod signals;
 mod watchdog;
 
@@ -17,31 +20,22 @@ pub use signals::{listen_for_signals, run_until_signal};
 use super::alarms::Alarms;
 use super::clock;
 use super::dispatch::Pool;
-use super::gate::Gate;
 use super::graph::{Graph, RootsError};
-use super::http::console::Console;
-use super::http::graph_api::GraphApi;
-use super::http::monitor::Monitor;
-use super::http::operator::Operator;
-use super::http::relay::{RELAYS, Relay};
+use super::http::relay::RELAYS;
 use super::http::respond::Responder;
-use super::http::server::{HttpServer, Socket};
-use super::http::webhook::Webhook;
+use super::http::server::HttpServer;
 use super::live::{InForce, Live};
-use super::log::{self as log_lines, Few};
-use super::media::folder::Folder;
-use super::media::{self, Fetches};
+use super::log as log_lines;
 use super::metrics::{Commits, Metrics};
-use super::ready::Ready;
 use super::upkeep::rounds::Rounds;
 use super::waiting::WaitingRoom;
-use crate::config::{self, Config, Listen};
-use crate::gateway::{Gateway, Received};
+use crate::config::{Config, Listen};
+use crate::gateway::Gateway;
 use crate::handler::Handler;
 use crate::store::{Access, Committer, Database};
-use jobs::{Deliver, Sends};
+use listeners::{OperatorSide, Sockets};
+use pools::Pools;
 use std::io;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
@@ -54,32 +48,24 @@ const DRAIN: Duration = Duration::from_secs(3);
 /// How long handlers that are told to end may take to do so.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Announced lengths up to this are read away, so that the client hears its
-/// 413: nginx lets no notification of more than 3 MiB through.
-const LONGEST_NOTIFICATION: usize = 64 << 20;
-
-/// The same for files, of which 100 MB may pass: a caller that means to send a
-/// whole film should hear that it is too long.
-const LONGEST_FILE: usize = 4 << 30;
-
-/// Which of a service's pools delivers.
-const DELIVER: usize = 0;
+/// What the parts of a running service share.
+struct Shared {
+    live: Live,
+    committer: Committer,
+    responder: Responder,
+    room: WaitingRoom,
+    metrics: Arc<Metrics>,
+}
 
 /// A running service.
 pub struct Running {
-    live: Live,
-    metrics: Arc<Metrics>,
+    shared: Shared,
     /// What was in force before a reload, while jobs still go by it.
     retired: Mutex<Vec<Weak<InForce>>>,
-    http: Arc<HttpServer>,
-    committer: Committer,
     store_thread: JoinHandle<()>,
-    responder: Responder,
-    room: WaitingRoom,
-    operator: Option<Arc<HttpServer>>,
-    relay: Option<Arc<Relay>>,
-    console: Option<Arc<Console>>,
-    pools: Vec<Pool>,
+    http: Arc<HttpServer>,
+    operator: Option<OperatorSide>,
+    pools: Pools,
     rounds: Rounds,
     stopping: Arc<AtomicBool>,
     watchdog: JoinHandle<()>,
@@ -89,190 +75,55 @@ pub struct Running {
 
 impl Running {
     /// Starts the service. `handlers` are asked in turn for each event.
+    ///
+    /// # Errors
+    /// When the database, an address or MEDIA_DIR cannot be used, Graph cannot be
+    /// called with these certificates, or threads cannot be started.
     pub fn start(config: &Config, handlers: Vec<Box<dyn Handler>>) -> Result<Running, StartError> {
         raise_descriptor_limit();
-        let database = Database::open(&config.database, Access::Serve)?;
-        Running::start_on(database, config, handlers)
-    }
-
-    fn start_on(
-        mut database: Database,
-        config: &Config,
-        handlers: Vec<Box<dyn Handler>>,
-    ) -> Result<Running, StartError> {
+        let mut database = Database::open(&config.database, Access::Serve)?;
         // First: nothing is taken up by a process that cannot serve.
         let metrics = Arc::new(Metrics::default());
         let graph = client(config, &metrics).map_err(StartError::Roots)?;
-        let socket = listen(config)?;
-        let operator_socket = match &config.operator {
-            Some(listen) => Some(bind("OPERATOR_LISTEN", listen)?),
-            None => None,
-        };
-        let folder = match &config.media {
-            Some(media) => Some(open_folder(media)?),
-            None => None,
-        };
-        let now = clock::now_ms();
-        let (wants, ears) = (InForce::wants(&handlers), InForce::ears(&handlers));
-        let (gateway, recovered) = database.commit(|tx| {
-            let gateway = Gateway::open(tx, config.limits.clone(), wants, &config.tokens)?;
-            let gateway = gateway.with_ears(ears.clone());
-            let recovered = gateway.recover(tx, now)?;
-            Ok((Arc::new(gateway), recovered))
-        })?;
-        log::info!(
-            "msg=\"store opened\" deliveries_interrupted={} sends_interrupted={} outcomes_unknown={}",
-            recovered.deliveries,
-            recovered.sends,
-            recovered.unknown
-        );
-        let (committer, store_thread) =
-            Committer::start(database, Commits::new(Arc::clone(&metrics)))
-                .map_err(StartError::Threads)?;
-        let responder = Responder::start().map_err(StartError::Threads)?;
+        let sockets = Sockets::open(config)?;
+        let folder = config.media.as_ref().map(pools::open_folder).transpose()?;
 
-        let live = Live::new(InForce {
-            observers: InForce::observers(config),
-            config: config.clone(),
-            gateway,
-            handlers,
-            graph,
-        });
-        let room = WaitingRoom::start().map_err(StartError::Threads)?;
-        let send = Arc::new(Sends {
-            live: live.clone(),
-            gate: Gate::default(),
-            committer: committer.clone(),
-            room: room.clone(),
-            metrics: Arc::clone(&metrics),
-            lines: Default::default(),
-        });
-        let send =
-            Pool::start("send", config.send_concurrency, send).map_err(StartError::Threads)?;
-        let send_waker = send.waker();
-        let deliver = Arc::new(Deliver {
-            live: live.clone(),
-            committer: committer.clone(),
-            replies_queued: Box::new(move || send_waker.wake()),
-            metrics: Arc::clone(&metrics),
-            lines: Arc::default(),
-        });
-        let deliver = Pool::start("deliver", InForce::deliveries_max(config), deliver)
-            .map_err(StartError::Threads)?;
-
-        let fetch = match config.media.as_ref().zip(folder) {
-            Some((media, folder)) => {
-                let fetches = Fetches {
-                    live: live.clone(),
-                    committer: committer.clone(),
-                    folder,
-                    bytes_max: media.bytes_max,
-                    metrics: Arc::clone(&metrics),
-                    lines: Few::default(),
-                };
-                let pool = Pool::start("fetch", media::WORKERS, Arc::new(fetches));
-                Some(pool.map_err(StartError::Threads)?)
-            }
-            None => None,
-        };
-        let to_fetch = fetch.as_ref().map(Pool::waker);
-        let (to_deliver, to_send) = (deliver.waker(), send.waker());
-        let wake = move |received: &Received| {
-            if received.to_deliver {
-                to_deliver.wake();
-            }
-            if let Some(fetch) = to_fetch.as_ref().filter(|_| received.to_fetch) {
-                fetch.wake();
-            }
-            if received.to_send {
-                to_send.wake();
-            }
-        };
-        let webhook = Webhook::new(
-            live.clone(),
-            committer.clone(),
-            responder.clone(),
-            Arc::new(wake),
-            Arc::clone(&metrics),
-        );
-        let address = socket.address().unwrap_or(config.listen.clone());
-        let handle = Box::new(move |taken| webhook.handle(taken));
-        let http = HttpServer::start(socket, LONGEST_NOTIFICATION, handle);
-        let http = Arc::new(http.map_err(StartError::Threads)?);
-
-        let (mut relay, mut console) = (None, None);
-        let operator = match operator_socket {
-            Some(socket) => {
-                let waker = send.waker();
-                let started = Relay::start(live.clone(), committer.clone());
-                let started = relay.insert(Arc::new(started.map_err(StartError::Threads)?));
-                let api = Arc::new(GraphApi::new(
-                    live.clone(),
-                    committer.clone(),
-                    responder.clone(),
-                    room.clone(),
-                    Arc::new(move || waker.wake()),
-                    Arc::clone(started),
-                ));
-                let ready = Ready {
-                    committer: committer.clone(),
-                    on_disk: on_disk(config),
-                    pools: [&deliver, &send]
-                        .into_iter()
-                        .chain(&fetch)
-                        .map(Pool::pulse)
-                        .collect(),
-                    listener: Arc::clone(&http),
-                    last: Mutex::default(),
-                };
-                let monitor = Monitor::new(live.clone(), Arc::clone(&metrics), ready);
-                let (to_deliver, to_send) = (deliver.waker(), send.waker());
-                let changed = Arc::new(move || {
-                    to_deliver.wake();
-                    to_send.wake();
-                });
-                let pages = Console::start(live.clone(), committer.clone(), changed);
-                let pages = console.insert(Arc::new(pages.map_err(StartError::Threads)?));
-                let operator = Operator {
-                    api,
-                    console: Arc::clone(pages),
-                    monitor: Arc::new(monitor),
-                };
-                let handle = Box::new(move |taken| operator.handle(taken));
-                let served = HttpServer::start(socket, LONGEST_FILE, handle);
-                Some(Arc::new(served.map_err(StartError::Threads)?))
-            }
-            None => None,
-        };
-
-        let rounds = Rounds::start(live.clone(), committer.clone()).map_err(StartError::Threads)?;
-        let stopping = Arc::new(AtomicBool::new(false));
-        let watchdog = {
-            let listeners = std::iter::once(&http)
-                .chain(&operator)
-                .map(Arc::clone)
-                .collect();
-            let stopping = Arc::clone(&stopping);
-            let thread = thread::Builder::new().name("watchdog".into());
-            thread
-                .spawn(move || watchdog::watch(listeners, &stopping))
-                .map_err(StartError::Threads)?
-        };
-        let alarms = Alarms::start(live.clone(), committer.clone());
-        let alarms = alarms.map_err(StartError::Threads)?;
-        Ok(Running {
-            live,
-            metrics,
-            retired: Mutex::default(),
-            http,
+        let gateway = open_queue(&mut database, config, &handlers)?;
+        let commits = Commits::new(Arc::clone(&metrics));
+        let (committer, store_thread) = threads(Committer::start(database, commits))?;
+        let shared = Shared {
+            live: Live::new(InForce {
+                observers: InForce::observers(config),
+                config: config.clone(),
+                gateway: Arc::new(gateway),
+                handlers,
+                graph,
+            }),
             committer,
+            responder: threads(Responder::start())?,
+            room: threads(WaitingRoom::start())?,
+            metrics,
+        };
+        let pools = Pools::start(&shared, config, folder)?;
+        let address = sockets.address(config);
+        let (http, operator) = sockets.serve_webhook(&shared, &pools)?;
+        let operator = operator.map(|socket| OperatorSide::start(socket, &shared, &pools, &http));
+        let operator = operator.transpose()?;
+
+        let (live, committer) = (&shared.live, &shared.committer);
+        let rounds = threads(Rounds::start(live.clone(), committer.clone()))?;
+        let stopping = Arc::new(AtomicBool::new(false));
+        let operators = operator.iter().map(|operator| &operator.http);
+        let listeners = [&http].into_iter().chain(operators).cloned().collect();
+        let watchdog = threads(watchdog::start(listeners, Arc::clone(&stopping)))?;
+        let alarms = threads(Alarms::start(live.clone(), committer.clone()))?;
+        Ok(Running {
+            shared,
+            retired: Mutex::default(),
             store_thread,
-            responder,
-            room,
+            http,
             operator,
-            relay,
-            console,
-            pools: [deliver, send].into_iter().chain(fetch).collect(),
+            pools,
             rounds,
             stopping,
             watchdog,
@@ -289,7 +140,7 @@ impl Running {
     /// Where the API and the console are reached, when there is either.
     pub fn operator_address(&self) -> Option<Listen> {
         let operator = self.operator.as_ref();
-        operator.and_then(|operator| operator.address().ok())
+        operator.and_then(|operator| operator.http.address().ok())
     }
 
     /// Goes on by other settings, as one whole: what is under way ends by the
@@ -305,7 +156,7 @@ impl Running {
         config: Config,
         handlers: Vec<Box<dyn Handler>>,
     ) -> Result<(), StartError> {
-        let graph = client(&config, &self.metrics).map_err(StartError::Roots)?;
+        let graph = client(&config, &self.shared.metrics).map_err(StartError::Roots)?;
         log_lines::set_levels(config.log_levels.clone());
         if config.operator.is_some() && self.operator.is_none() {
             log::warn!(
@@ -314,7 +165,7 @@ impl Running {
         }
         let (wants, ears) = (InForce::wants(&handlers), InForce::ears(&handlers));
         let (limits, tokens) = (config.limits.clone(), config.tokens.clone());
-        let gateway = self.committer.commit(move |tx| {
+        let gateway = self.shared.committer.commit(move |tx| {
             let gateway = Gateway::open(tx, limits.clone(), wants, &tokens)?;
             let gateway = gateway.with_ears(ears.clone());
             gateway.note_consumers(tx)?;
@@ -322,10 +173,8 @@ impl Running {
         })?;
         // More than there were: what a removed observer leaves stays for the next.
         let workers = InForce::deliveries_max(&config);
-        self.pools[DELIVER]
-            .grow(workers)
-            .map_err(StartError::Threads)?;
-        let replaced = self.live.replace(InForce {
+        threads(self.pools.deliver.grow(workers))?;
+        let replaced = self.shared.live.replace(InForce {
             gateway: Arc::new(gateway),
             observers: InForce::observers(&config),
             handlers,
@@ -349,13 +198,13 @@ impl Running {
     fn end_handlers(&self) {
         let retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
         let retired = retired.iter().filter_map(Weak::upgrade);
-        for in_force in retired.chain([self.live.now()]) {
+        for in_force in retired.chain([self.shared.live.now()]) {
             in_force.handlers.iter().for_each(|handler| handler.stop());
         }
     }
 
     fn wait_for_jobs(&self, deadline: Instant) {
-        while Instant::now() < deadline && !self.pools.iter().all(Pool::is_done) {
+        while Instant::now() < deadline && !self.pools.are_done() {
             thread::sleep(Duration::from_millis(10));
         }
     }
@@ -369,29 +218,24 @@ impl Running {
         self.alarms.stop();
         self.http.stop(DRAIN);
         if let Some(operator) = &self.operator {
-            operator.stop(DRAIN);
-        }
-        if let Some(console) = &self.console {
-            console.wait(deadline.saturating_duration_since(Instant::now()));
-        }
-        if let Some(relay) = &self.relay {
-            relay.wait(deadline.saturating_duration_since(Instant::now()));
+            operator.http.stop(DRAIN);
+            operator.wait(|| deadline.saturating_duration_since(Instant::now()));
         }
         self.pools.iter().for_each(Pool::stop);
         self.rounds.stop();
         self.wait_for_jobs(deadline);
-        if !self.pools.iter().all(Pool::is_done) {
+        if !self.pools.are_done() {
             self.end_handlers();
             self.wait_for_jobs(Instant::now() + LAST_WORDS);
         }
-        self.committer.stop();
+        self.shared.committer.stop();
         let left = deadline.saturating_duration_since(Instant::now());
         let closed = Instant::now() + left.max(Duration::from_secs(1));
         while Instant::now() < closed && !self.store_thread.is_finished() {
             thread::sleep(Duration::from_millis(5));
         }
-        self.room.close();
-        self.responder.flush(Duration::from_secs(1));
+        self.shared.room.close();
+        self.shared.responder.flush(Duration::from_secs(1));
         log::info!("msg=\"stopped\"");
     }
 }
@@ -402,53 +246,32 @@ fn client(config: &Config, metrics: &Arc<Metrics>) -> Result<Graph, RootsError> 
     Ok(graph.counted_by(Arc::clone(metrics)))
 }
 
-/// What grows: each is on a disk that must have room.
-fn on_disk(config: &Config) -> Vec<PathBuf> {
-    let media = config.media.as_ref().map(|media| media.folder.clone());
-    [config.database.clone()].into_iter().chain(media).collect()
+/// The queue on the database, with what the last process left behind taken up.
+fn open_queue(
+    database: &mut Database,
+    config: &Config,
+    handlers: &[Box<dyn Handler>],
+) -> Result<Gateway, StartError> {
+    let now = clock::now_ms();
+    let (wants, ears) = (InForce::wants(handlers), InForce::ears(handlers));
+    let (gateway, recovered) = database.commit(|tx| {
+        let gateway = Gateway::open(tx, config.limits.clone(), wants, &config.tokens)?;
+        let gateway = gateway.with_ears(ears.clone());
+        let recovered = gateway.recover(tx, now)?;
+        Ok((gateway, recovered))
+    })?;
+    log::info!(
+        "msg=\"store opened\" deliveries_interrupted={} sends_interrupted={} outcomes_unknown={}",
+        recovered.deliveries,
+        recovered.sends,
+        recovered.unknown
+    );
+    Ok(gateway)
 }
 
-fn open_folder(media: &config::Media) -> Result<Arc<Folder>, StartError> {
-    let opened = Folder::open(&media.folder).map(Arc::new);
-    opened.map_err(|source| StartError::Folder {
-        path: media.folder.display().to_string(),
-        source,
-    })
-}
-
-fn listen(config: &Config) -> Result<Socket, StartError> {
-    let failed = |source| StartError::Listen {
-        setting: "LISTEN",
-        address: config.listen.to_string(),
-        source,
-    };
-    let Some(socket) = Socket::from_systemd().map_err(failed)? else {
-        return bind("LISTEN", &config.listen);
-    };
-    // What LISTEN may not be, systemd's socket may not be either.
-    let address = socket.address().map_err(failed)?;
-    match &address {
-        Listen::Tcp(tcp)
-            if !tcp.ip().is_loopback() && (!config.allow_public || config.allow_unsigned) =>
-        {
-            Err(StartError::Listen {
-                setting: "the socket passed by systemd",
-                address: address.to_string(),
-                source: io::Error::other(
-                    "other machines can reach it: set ListenStream=127.0.0.1:8080, or see ALLOW_PUBLIC_LISTEN",
-                ),
-            })
-        }
-        _ => Ok(socket),
-    }
-}
-
-fn bind(setting: &'static str, address: &Listen) -> Result<Socket, StartError> {
-    Socket::bind(address).map_err(|source| StartError::Listen {
-        setting,
-        address: address.to_string(),
-        source,
-    })
+/// Something that starts threads, which can fail.
+fn threads<T>(started: io::Result<T>) -> Result<T, StartError> {
+    started.map_err(StartError::Threads)
 }
 
 /// Each connection takes two descriptors; the usual soft limit of 1,024 is

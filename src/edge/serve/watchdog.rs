@@ -2,9 +2,10 @@
 
 use crate::edge::http::server::HttpServer;
 use crate::edge::systemd;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// How often the watchdog makes a request, unless systemd wants it oftener.
@@ -16,9 +17,18 @@ const PROBE_AGAIN: Duration = Duration::from_secs(1);
 /// Failed probes in a row after which the listener is built anew.
 const PROBES_FAILED_MAX: u32 = 3;
 
-/// Asks the listener from outside, as a client would: nothing inside tells
-/// when tiny_http has silently stopped accepting.
-pub(super) fn watch(listeners: Vec<Arc<HttpServer>>, stopping: &AtomicBool) {
+/// Starts the thread that asks the listeners from outside, as a client would:
+/// nothing inside tells when tiny_http has silently stopped accepting.
+pub(super) fn start(
+    listeners: Vec<Arc<HttpServer>>,
+    stopping: Arc<AtomicBool>,
+) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new()
+        .name("watchdog".into())
+        .spawn(move || watch(&listeners, &stopping))
+}
+
+fn watch(listeners: &[Arc<HttpServer>], stopping: &AtomicBool) {
     let every = systemd::watchdog_interval().map_or(PROBE_EVERY, |wanted| wanted.min(PROBE_EVERY));
     let mut failed = vec![0; listeners.len()];
     while !stopping.load(Ordering::SeqCst) {
