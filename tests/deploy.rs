@@ -15,6 +15,7 @@ use wabridge::config::table;
 const SERVICE: &str = include_str!("../systemd/wabridge.service");
 const SOCKET: &str = include_str!("../systemd/wabridge.socket");
 const NGINX: &str = include_str!("../systemd/nginx.conf");
+const CTL: &str = include_str!("../systemd/wabridgectl");
 
 /// By `systemd-analyze security`, in tenths.
 const EXPOSURE_MAX: &str = "11";
@@ -83,9 +84,33 @@ fn every_credential_is_a_secret_in_the_table() {
         "whatsapp_token",
     ];
     assert_eq!(names, BTreeSet::from(needed));
-    // Everything else comes from one file, which may be missing.
-    assert_eq!(values(SERVICE, "EnvironmentFile"), ["-/etc/wabridge/env"]);
-    assert_eq!(values(SERVICE, "Environment"), [""; 0]);
+    // Everything else comes from .env in the working folder, which may be missing.
+    // A reload reads it; what systemd put into the environment would win over it.
+    assert_eq!(values(SERVICE, "WorkingDirectory"), ["-/etc/wabridge"]);
+    for in_the_environment in ["EnvironmentFile", "Environment", "PassEnvironment"] {
+        assert_eq!(values(SERVICE, in_the_environment), [""; 0]);
+    }
+}
+
+/// What it does for root, README's own steps show (tests/readme.rs).
+#[test]
+fn wabridgectl_has_what_the_service_has_and_is_for_who_may_read_it() {
+    let credentials = values(SERVICE, "LoadCredential");
+    assert!(credentials[0].contains(":/etc/wabridge/credentials/"));
+    let state = format!("/var/lib/{}", values(SERVICE, "StateDirectory")[0]);
+    for part in [
+        "cd /etc/wabridge\n",
+        &format!("STATE_DIRECTORY={state} CREDENTIALS_DIRECTORY=/etc/wabridge/credentials\n"),
+        "exec /usr/local/bin/wabridge \"$@\"\n",
+    ] {
+        assert!(CTL.contains(part), "{part}");
+    }
+    let elsewhere = CTL.replace("/etc/wabridge", "/nonexistent");
+    let refused = Command::new("/bin/sh").args(["-c", &elsewhere]).output();
+    let refused = refused.unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("run it as root (sudo wabridgectl)"), "{said}");
 }
 
 #[test]
