@@ -138,3 +138,8 @@ pub mod events {
         Conversation, Payment, Pricing, ReportedError, Status, StatusName, Subject,
     };
 }
+
+/// The Rust of README.md, compiled as its readers would.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
