@@ -161,6 +161,11 @@ fn files_go_with_their_messages_unless_another_has_the_same() {
     wait_until("both files are there", || {
         files() == 2 && setup.open_jobs() == 0
     });
+    // Who does not say where they are would leave them there.
+    let elsewhere = setup.clone().unset("MEDIA_DIR");
+    let where_are_they = "MEDIA_DIR is not set, and there are customers' files";
+    run(&elsewhere, &["forget", ANN, "--yes"], 1, where_are_they);
+    run(&elsewhere, &["prune"], 1, where_are_they);
     let said = run(
         &setup,
         &["forget", ANN, "--yes"],

@@ -50,7 +50,9 @@ pub fn run(mut parser: Parser) -> Outcome {
         None => (number, user),
     };
     let (config, _) = config::survey(&Sources::of_this_process());
-    let mut upkeep = Upkeep::new(Visitor(visit()?), media_folder(&config));
+    let database = visit()?;
+    let media = media_folder(&config, &database)?;
+    let mut upkeep = Upkeep::new(Visitor(database), media);
     let forgotten = match yes {
         true => upkeep.forget(number.as_deref(), &user)?,
         false => upkeep.survey(number.as_deref(), &user)?,

@@ -5,6 +5,7 @@ use crate::config::{self, Config, Sources, span_of_time};
 use crate::edge::clock;
 use crate::edge::upkeep::{Passed, Upkeep, Visitor};
 use crate::policy::upkeep::AGE_MIN_MS;
+use crate::store::Database;
 use lexopt::{Arg, Parser, ValueExt};
 use serde_json::json;
 use std::path::Path;
@@ -41,7 +42,9 @@ pub fn run(mut parser: Parser) -> Outcome {
         return Err(Failure::Misused(text.into()));
     };
     let before = clock::now_ms() - age_ms;
-    let mut upkeep = Upkeep::new(Visitor(visit()?), media_folder(&config));
+    let database = visit()?;
+    let media = media_folder(&config, &database)?;
+    let mut upkeep = Upkeep::new(Visitor(database), media);
     let passed = match dry_run {
         true => upkeep.rehearse(before)?,
         false => {
@@ -58,8 +61,21 @@ pub fn run(mut parser: Parser) -> Outcome {
 }
 
 /// Where customers' files are, if they are fetched.
-pub(super) fn media_folder(config: &Config) -> Option<&Path> {
-    config.media.as_ref().map(|media| media.folder.as_path())
+///
+/// # Errors
+/// When there are some and the settings do not say where: they would stay.
+pub(super) fn media_folder<'c>(
+    config: &'c Config,
+    database: &Database,
+) -> Result<Option<&'c Path>, Failure> {
+    match &config.media {
+        Some(media) => Ok(Some(&media.folder)),
+        None if database.read(|tx| tx.holds_files())? => Err(Failure::says(
+            "MEDIA_DIR is not set, and there are customers' files: set it as the service has it \
+             (systemd's: sudo wabridgectl)",
+        )),
+        None => Ok(None),
+    }
 }
 
 fn age(text: &str) -> Result<i64, Failure> {

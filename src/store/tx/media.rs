@@ -122,6 +122,16 @@ impl Tx<'_> {
         Ok(held.unwrap_or(false))
     }
 
+    /// Whether any file is on disk.
+    pub fn holds_files(&self) -> Result<bool> {
+        let held = self.row(
+            "SELECT EXISTS(SELECT 1 FROM media WHERE file IS NOT NULL)",
+            params![],
+            |row| row.get(0),
+        )?;
+        Ok(held.unwrap_or(false))
+    }
+
     /// The files on disk that no other id of Meta's stands for.
     pub fn files_of_media_alone(&self, media_id: &str) -> Result<Vec<String>> {
         self.rows(
