@@ -262,9 +262,7 @@ impl<'f> Content<'f> {
     }
 
     fn digest(&self) -> Digest {
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(self.digest.clone().finish().as_ref());
-        Digest(bytes)
+        Digest::of(self.digest.clone())
     }
 }
 

@@ -275,12 +275,6 @@ pub fn replay(tx: &Tx<'_>, now: i64, id: EventId) -> Result<Replayed> {
     Ok(replayed)
 }
 
-/// Events with dead letters, the oldest first.
-pub fn dead_letters(tx: &Tx<'_>, limit: usize) -> Result<Vec<EventId>> {
-    let jobs = tx.dead_deliveries(limit)?;
-    Ok(jobs.into_iter().filter_map(|job| job.event).collect())
-}
-
 /// Gives up the deliveries of an event that wait to be made, or made again: all,
 /// or the one to a consumer. They are dead letters then, and their conversation
 /// goes on. How many there were.

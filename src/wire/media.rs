@@ -143,6 +143,13 @@ impl Digest {
         bytes.try_into().ok().map(Digest)
     }
 
+    /// What a SHA-256 has come to.
+    pub fn of(sha256: ring::digest::Context) -> Digest {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(sha256.finish().as_ref());
+        Digest(bytes)
+    }
+
     /// 64 hexadecimal digits.
     pub fn hex(&self) -> String {
         hex(&self.0)

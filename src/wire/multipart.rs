@@ -1,5 +1,6 @@
-//! A form in parts (`multipart/form-data`, RFC 7578) that is held whole, such as a
-//! browser sends with a file. Forms that pass through are `relay::form`'s.
+//! A form in parts (`multipart/form-data`, RFC 7578): where its parts are parted, and one
+//! that is held whole, such as a browser sends with a file. Those that pass through piece
+//! by piece are `relay::form`'s.
 
 /// Parts of one form; ours have a handful.
 const PARTS_MAX: usize = 100;
@@ -79,7 +80,8 @@ fn parameter<'b>(disposition: &'b str, name: &str) -> Option<&'b str> {
     None
 }
 
-fn find(in_: &[u8], what: &[u8]) -> Option<usize> {
+/// Where `what` begins.
+pub(super) fn find(in_: &[u8], what: &[u8]) -> Option<usize> {
     // By its first byte, which is rare in most files: a comparison at each place
     // would take seconds for a film.
     let first = *what.first()?;
@@ -111,6 +113,7 @@ mod tests {
             ),
             ("multipart/form-data; boundary=", None),
             ("multipart/form-data", None),
+            ("multipart/mixed; boundary=abc", None),
             ("application/x-www-form-urlencoded; boundary=x", None),
         ] {
             assert_eq!(boundary(content_type), expected, "{content_type}");

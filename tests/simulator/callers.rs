@@ -5,6 +5,7 @@ use super::book::{Check, read};
 use super::luck::Luck;
 use super::meta::{Meta, NUMBERS};
 use super::process::Stepped;
+use super::rest::newest_messages;
 use super::windows::Ways;
 use super::world::{Act, World};
 use serde_json::json;
@@ -140,7 +141,7 @@ impl World {
     /// sent again, whether or not the service runs.
     pub fn somebody_steers(&mut self, to: SendState) -> Check {
         let now = self.clock();
-        let newest = read(self.database.read(|tx| tx.messages(i64::MAX, 10)))?;
+        let newest = read(self.database.read(|tx| newest_messages(tx, 10)))?;
         if newest.is_empty() {
             return Ok(());
         }

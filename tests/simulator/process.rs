@@ -6,6 +6,7 @@ use super::book::{Check, ensure, read};
 use super::graph::{self, Call};
 use super::hands::HANDOVER_MS;
 use super::meta::Post;
+use super::rest::ALL;
 use super::turns::Due;
 use super::world::{Act, MINUTE, World};
 use wabridge::config::{Limits, Rates};
@@ -419,7 +420,8 @@ impl World {
     pub fn replay_a_dead_letter(&mut self) -> Check {
         let (now, clock) = (self.now, self.clock());
         let replayed = self.step_beside(|tx| {
-            let Some(&event) = inbox::dead_letters(tx, 1)?.first() else {
+            // The oldest.
+            let Some((_, event, _)) = tx.dead_before(i64::MAX, ALL)?.pop() else {
                 return Ok(None);
             };
             ensure_again(inbox::replay(tx, clock, event)?)?;

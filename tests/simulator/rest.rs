@@ -7,11 +7,12 @@ use super::meta::{Event, name_of};
 use std::collections::{BTreeMap, HashMap};
 use wabridge::config::OnUnknown;
 use wabridge::policy::ladder::SendState;
-use wabridge::store::Tx;
 use wabridge::store::rows::{JobState, Message};
+use wabridge::store::tx::MessageFilter;
+use wabridge::store::{Result, Tx};
 
 /// More rows than any world has.
-const ALL: usize = 100_000;
+pub const ALL: usize = 100_000;
 
 pub fn check(book: &Book, events: &[Event], tx: &Tx<'_>) -> Check {
     nothing_waits(book, tx)?;
@@ -90,9 +91,15 @@ fn each_event_was_dealt_with(book: &Book, tx: &Tx<'_>) -> Check {
     Ok(())
 }
 
+/// So many, the newest first.
+pub fn newest_messages(tx: &Tx<'_>, limit: usize) -> Result<Vec<Message>> {
+    let found = tx.find_messages(&MessageFilter::default(), i64::MAX, limit, ALL)?;
+    Ok(found.rows)
+}
+
 /// The oldest first.
 fn outbox(tx: &Tx<'_>) -> Check<Vec<Message>> {
-    let mut messages = read(tx.messages(i64::MAX, ALL))?;
+    let mut messages = read(newest_messages(tx, ALL))?;
     messages.reverse();
     Ok(messages)
 }

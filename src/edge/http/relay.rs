@@ -26,6 +26,7 @@ use crate::edge::live::{InForce, Live};
 use crate::edge::log::Few;
 use crate::gateway::marketing;
 use crate::store::{Committer, Tx};
+use crate::wire::multipart;
 use crate::wire::outgoing;
 use crate::wire::raw;
 use crate::wire::relay::answer::{self, scrub};
@@ -260,8 +261,9 @@ impl<'d> Clerk<'d> {
         };
         // What is advertised, and to whom, is read before it goes on.
         let advertiser = target.split('?').next().and_then(advertiser);
-        let boundary =
-            heads::boundary(&caller.content_type).filter(|_| !is_upload && advertiser.is_none());
+        let boundary = multipart::boundary(&caller.content_type)
+            .filter(|_| !is_upload && advertiser.is_none())
+            .map(str::to_owned);
         let is_file = advertiser.is_none()
             && (is_upload || boundary.is_some() || !heads::is_small(&caller.content_type));
         let answered = if caller.method == Method::Get || !caller.has_body() {

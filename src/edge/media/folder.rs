@@ -223,9 +223,7 @@ impl Partial<'_> {
 
     /// The digest of what was written.
     pub fn digest(&self) -> Digest {
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(self.digest.clone().finish().as_ref());
-        Digest(bytes)
+        Digest::of(self.digest.clone())
     }
 
     /// Gives it its name, for good. One that has it already has the same

@@ -294,16 +294,6 @@ impl Tx<'_> {
         })
     }
 
-    /// Dead letters of deliveries, the oldest first.
-    pub fn dead_deliveries(&self, limit: usize) -> Result<Vec<Job>> {
-        let sql = concat!(
-            "SELECT ",
-            job_columns!(),
-            " FROM job WHERE state = 3 AND event IS NOT NULL ORDER BY id LIMIT ?1"
-        );
-        self.rows(sql, params![limit as i64], job)
-    }
-
     /// How much of a queue is not done. Takes the longer the more that is.
     pub fn depth(&self, queue: QueueId) -> Result<Depth> {
         let open = "SELECT (SELECT count(*) FROM lane WHERE queue = ?1) +

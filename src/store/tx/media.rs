@@ -77,12 +77,6 @@ impl Tx<'_> {
         self.row(sql, params![media_id], media)
     }
 
-    /// The number that a file of this id came to.
-    pub fn media_number(&self, media_id: &str) -> Result<Option<String>> {
-        let sql = "SELECT number FROM media WHERE media_id = ?1 LIMIT 1";
-        self.row(sql, params![media_id], |row| row.get(0))
-    }
-
     /// The job that fetches a file, and what went wrong last.
     pub fn job_of_media(&self, media: MediaId) -> Result<Option<(Job, Option<String>)>> {
         let sql = concat!(

@@ -57,16 +57,6 @@ impl Tx<'_> {
         self.row(sql, params![wamid], message)
     }
 
-    /// Messages, the newest first, from those older than `before` on.
-    pub fn messages(&self, before: OutboxId, limit: usize) -> Result<Vec<Message>> {
-        let sql = concat!(
-            "SELECT ",
-            message_columns!(),
-            " FROM outbox WHERE id < ?1 ORDER BY id DESC LIMIT ?2"
-        );
-        self.rows(sql, params![before, limit as i64], message)
-    }
-
     /// Messages in a state, oldest first.
     pub fn messages_in(&self, state: SendState) -> Result<Vec<OutboxId>> {
         let sql = "SELECT id FROM outbox WHERE state = ?1 ORDER BY id";

@@ -2,6 +2,7 @@
 //! are read whole, and forms in parts that pass through piece by piece.
 
 use super::{CREDENTIALS, is_credential, path};
+use crate::wire::multipart::find;
 use crate::wire::raw::{self, Edit};
 
 /// Heads of parts have a line or three.
@@ -188,19 +189,6 @@ fn hide_name(head: &mut [u8]) -> bool {
         }
     }
     hidden
-}
-
-fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
-    let first = *wanted.first()?;
-    let mut from = 0;
-    while let Some(at) = text[from..].iter().position(|b| *b == first) {
-        from += at;
-        if text[from..].starts_with(wanted) {
-            return Some(from);
-        }
-        from += 1;
-    }
-    None
 }
 
 #[cfg(test)]

@@ -55,22 +55,6 @@ fn passed(named: &[&str], name: &str, value: &str) -> Option<(String, String)> {
     sane.then(|| ((*known).to_owned(), value.to_owned()))
 }
 
-/// Whether a media type is a form in parts; then what separates these.
-pub fn boundary(content_type: &str) -> Option<String> {
-    let (kind, parameters) = content_type.split_once(';')?;
-    if !kind.trim().eq_ignore_ascii_case("multipart/form-data") {
-        return None;
-    }
-    let boundary = parameters.split(';').find_map(|parameter| {
-        let (name, value) = parameter.split_once('=')?;
-        let value = value.trim().trim_matches('"');
-        let named = name.trim().eq_ignore_ascii_case("boundary");
-        named.then(|| value.to_owned())
-    })?;
-    // RFC 2046: 1 to 70 characters.
-    (1..=70).contains(&boundary.len()).then_some(boundary)
-}
-
 /// Whether a body of this type is read whole: a program's parameters.
 pub fn is_small(content_type: &str) -> bool {
     let kind = content_type.split(';').next().unwrap_or_default().trim();
@@ -121,27 +105,5 @@ mod tests {
             assert_eq!(to_caller(name, value).is_some(), back, "{name}: {value}");
         }
         assert_eq!(to_caller("ETag", &"x".repeat(9_000)), None);
-    }
-
-    #[test]
-    fn a_boundary_is_read_from_the_media_type() {
-        let rows = [
-            ("multipart/form-data; boundary=abc", Some("abc")),
-            (
-                "Multipart/Form-Data; charset=utf-8; Boundary=\"a b\"",
-                Some("a b"),
-            ),
-            ("multipart/form-data", None),
-            ("multipart/form-data; boundary=", None),
-            ("multipart/mixed; boundary=abc", None),
-            ("application/json; boundary=abc", None),
-        ];
-        for (content_type, expected) in rows {
-            assert_eq!(
-                boundary(content_type).as_deref(),
-                expected,
-                "{content_type}"
-            );
-        }
     }
 }
