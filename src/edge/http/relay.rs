@@ -230,9 +230,8 @@ impl<'d> Clerk<'d> {
             true => joined,
             false => format!("{joined}?{query}"),
         };
-        // Their bytes are the file itself, whatever they are called.
-        let is_upload = parts[0].starts_with("upload:");
-        let mut answered = self.call(&mut caller, &target, &cleared, is_upload);
+        let way = Way::of(&caller, parts).map_err(trouble_answer);
+        let mut answered = way.and_then(|way| self.call(&mut caller, &target, &cleared, way));
         if let ([id], true) = (parts, caller.method == Method::Delete) {
             answered = answered.and_then(|answered| self.delete_stored(answered, id));
         }
@@ -247,48 +246,40 @@ impl<'d> Clerk<'d> {
         caller: &mut Caller,
         target: &str,
         cleared: &Cleared<'_>,
-        is_upload: bool,
+        way: Way<'_>,
     ) -> Result<Answered, Answer> {
         let headers = caller.headers.clone();
         let method = caller.method.to_string();
-        let call = |body, within| Call {
-            method: &method,
-            target: Target::Path(target),
-            token: cleared.token,
-            headers: &headers,
-            body,
-            within,
+        let call = |body, within| {
+            self.live.graph.call(Call {
+                method: &method,
+                target: Target::Path(target),
+                token: cleared.token,
+                headers: &headers,
+                body,
+                within,
+            })
         };
-        // What is advertised, and to whom, is read before it goes on.
-        let advertiser = target.split('?').next().and_then(advertiser);
-        let boundary = multipart::boundary(&caller.content_type)
-            .filter(|_| !is_upload && advertiser.is_none())
-            .map(str::to_owned);
-        let is_file = advertiser.is_none()
-            && (is_upload || boundary.is_some() || !heads::is_small(&caller.content_type));
-        let answered = if caller.method == Method::Get || !caller.has_body() {
-            self.live.graph.call(call(Payload::Nothing, CALL))
-        } else if is_file && boundary.is_none() && !caller.is_measured() {
-            return Err(trouble_answer(Trouble::NoLength));
-        } else if is_file {
-            let mut body = caller.body(boundary.as_deref());
-            let length = body.length();
-            let answered = self
-                .live
-                .graph
-                .call(call(Payload::Stream(&mut body, length), TRANSFER));
-            // What went wrong at the caller's side is why the call failed.
-            if let Some(trouble) = body.trouble {
-                return Err(trouble_answer(trouble));
+        let answered = match way {
+            Way::Nothing => call(Payload::Nothing, CALL),
+            Way::Piecewise { boundary } => {
+                let mut body = caller.body(boundary.as_deref());
+                let length = body.length();
+                let answered = call(Payload::Stream(&mut body, length), TRANSFER);
+                // What went wrong at the caller's side is why the call failed.
+                if let Some(trouble) = body.trouble {
+                    return Err(trouble_answer(trouble));
+                }
+                answered
             }
-            answered
-        } else {
-            let body = caller.read_whole(SMALL_BYTES_MAX).map_err(trouble_answer)?;
-            let body = form::without_credentials(body, &caller.content_type);
-            if let Some(number) = advertiser {
-                self.check_wanted(number, &body)?;
+            Way::Whole { advertiser } => {
+                let body = caller.read_whole(SMALL_BYTES_MAX).map_err(trouble_answer)?;
+                let body = form::without_credentials(body, &caller.content_type);
+                if let Some(number) = advertiser {
+                    self.check_wanted(number, &body)?;
+                }
+                call(Payload::Whole(&body), CALL)
             }
-            self.live.graph.call(call(Payload::Whole(&body), CALL))
         };
         answered.map_err(|unanswered| self.failed(&unanswered))
     }
@@ -439,11 +430,50 @@ impl<'d> Clerk<'d> {
     }
 }
 
+/// How a caller's body goes on to Graph.
+enum Way<'p> {
+    /// There is none.
+    Nothing,
+    /// As it comes: a file, or a form in parts with one in it.
+    Piecewise { boundary: Option<String> },
+    /// When all of it is read: a program's parameters. Marketing for a number is one
+    /// such: what is advertised, and to whom, is read before it goes on.
+    Whole { advertiser: Option<&'p str> },
+}
+
+impl<'p> Way<'p> {
+    /// # Errors
+    /// When it is to go on as it comes, and its end could not be told from a break.
+    fn of(caller: &Caller, path: &'p [String]) -> Result<Way<'p>, Trouble> {
+        if caller.method == Method::Get || !caller.has_body() {
+            return Ok(Way::Nothing);
+        }
+        let advertiser = advertiser(path);
+        if advertiser.is_some() {
+            return Ok(Way::Whole { advertiser });
+        }
+        // Their bytes are the file itself, whatever they are called.
+        let is_upload = path[0].starts_with("upload:");
+        let boundary = multipart::boundary(&caller.content_type).filter(|_| !is_upload);
+        let is_small = !is_upload && heads::is_small(&caller.content_type);
+        match boundary {
+            Some(_) => Ok(Way::Piecewise {
+                boundary: boundary.map(str::to_owned),
+            }),
+            None if is_small => Ok(Way::Whole { advertiser: None }),
+            None if caller.is_measured() => Ok(Way::Piecewise { boundary: None }),
+            None => Err(Trouble::NoLength),
+        }
+    }
+}
+
 /// The number that sends marketing by Graph's path for it (Meta: Marketing
 /// Messages API), which takes nothing else.
-fn advertiser(path: &str) -> Option<&str> {
-    let (number, edge) = path.split_once('/')?;
-    (edge == "marketing_messages").then_some(number)
+fn advertiser(path: &[String]) -> Option<&str> {
+    match path {
+        [number, edge] if edge == "marketing_messages" => Some(number),
+        _ => None,
+    }
 }
 
 fn passed_back(headers: &[(String, String)]) -> Vec<(String, String)> {
