@@ -5,6 +5,9 @@
 //! has come. Every message is new (its own wamid, the current time), so the server cannot take it
 //! for a duplicate. It judges nothing but the status: 200 is good, all else is an error.
 
+#[path = "run.rs"]
+mod run;
+
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -14,6 +17,7 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Registry, Token};
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
+use run::run;
 
 const USAGE: &str = "\
 usage: load --to HOST:PORT --secret APP_SECRET [options]
@@ -35,23 +39,9 @@ const LOOK_AFTER: Duration = Duration::from_millis(1);
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 
 fn main() -> ExitCode {
-    let options = match Options::from_args() {
-        Ok(options) => options,
-        Err(error) => {
-            eprintln!("{error}\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
-    match Load::new(options).and_then(Load::run) {
-        Ok(report) => {
-            println!("{report}");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    run("load", USAGE, Options::from_args(), |options| {
+        Load::new(options).and_then(Load::run)
+    })
 }
 
 struct Options {

@@ -9,8 +9,11 @@
 #[allow(dead_code, reason = "what tests/replies alone asks")]
 #[path = "pace/graph.rs"]
 mod graph;
+#[path = "run.rs"]
+mod run;
 
 use graph::{Arrival, Graph};
+use run::run;
 use std::collections::HashSet;
 use std::error::Error;
 use std::fs;
@@ -43,23 +46,9 @@ const SPARE_S: f64 = 2.0;
 const TICKS_PER_SECOND: f64 = 100.0;
 
 fn main() -> ExitCode {
-    let options = match Options::from_args() {
-        Ok(options) => options,
-        Err(error) => {
-            eprintln!("{error}\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
-    match measure(&options) {
-        Ok(report) => {
-            println!("{report}");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("pace: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    run("pace", USAGE, Options::from_args(), |options| {
+        measure(&options)
+    })
 }
 
 struct Options {

@@ -10,9 +10,12 @@ mod app;
 #[allow(dead_code, reason = "what tests/pace alone asks")]
 #[path = "pace/graph.rs"]
 mod graph;
+#[path = "run.rs"]
+mod run;
 
 use graph::Graph;
 use ring::hmac;
+use run::run;
 use std::collections::HashMap;
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -40,23 +43,9 @@ const WARM_UP: usize = 100;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
-    let options = match Options::from_args() {
-        Ok(options) => options,
-        Err(error) => {
-            eprintln!("{error}\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
-    match measure(&options) {
-        Ok(report) => {
-            println!("{report}");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("replies: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    run("replies", USAGE, Options::from_args(), |options| {
+        measure(&options)
+    })
 }
 
 struct Options {
