@@ -4,7 +4,8 @@
 
 use serde_json::{Value, json};
 
-use super::{change, right, verdict};
+use super::bodies::{NAMES, right};
+use super::{change, verdict};
 use crate::wire::compose::tests::samples;
 use crate::wire::validate::{self, tests::random};
 
@@ -46,7 +47,7 @@ fn whatever_we_refuse_is_refused() {
     for seed in 0..4_000 {
         let mut dice = random::Dice(seed);
         let mut body = match seed % 2 {
-            0 => right(super::NAMES[seed as usize / 2 % super::NAMES.len()]),
+            0 => right(NAMES[seed as usize / 2 % NAMES.len()]),
             _ => addressed(dice.message().to_value()),
         };
         for _ in 0..1 + seed % 3 {
