@@ -20,6 +20,7 @@ use crate::store::tally::Counted;
 use crate::store::{Result, Tx};
 use crate::wire::notification::Kind;
 use crate::wire::outgoing::{self, Outgoing, ReplyTo};
+use crate::wire::retry_after;
 use crate::wire::validate;
 use outcome::Outcome;
 pub use sending::Sent;
@@ -189,7 +190,9 @@ fn complete(reply: &str, reply_to: &ReplyTo) -> std::result::Result<Outgoing, Fa
     Ok(out)
 }
 
+/// No longer than is ever waited: what seems to wait longer was written by a clock
+/// that was wrong, and would be taken up at once (`clock_set`).
 fn at_least(wait: Option<Duration>, backoff_ms: i64) -> i64 {
-    let wait = wait.map_or(0, |wait| wait.as_millis() as i64);
+    let wait = wait.map_or(0, |wait| wait.min(retry_after::MAX).as_millis() as i64);
     wait.max(backoff_ms)
 }

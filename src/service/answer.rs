@@ -169,7 +169,8 @@ impl Failure {
         }
     }
 
-    /// Not again before this has passed.
+    /// Not again before this has passed; an hour at most, as for an app that asks by
+    /// `Retry-After`.
     pub fn after(self, wait: Duration) -> Failure {
         Failure {
             again: match self.again {

@@ -144,3 +144,20 @@ fn an_event_too_old_to_be_tried_again_is_a_dead_letter() {
     let events = letters.unwrap().into_iter().map(|(_, event, _)| event);
     assert_eq!(events.collect::<Vec<_>>(), [1]);
 }
+
+/// It was handed over again at once, and again, at full speed.
+#[test]
+fn a_handler_that_wants_to_wait_for_long_waits_for_an_hour() {
+    for secs in [3_601, 6 * 3_600, u64::MAX / 1_000, u64::MAX] {
+        let mut bench = Bench::new();
+        bench.write(ANN, None);
+        let delivery = bench.deliveries().remove(0);
+        bench.delivered(&delivery, &later(secs, false));
+        bench.now += 1;
+        let claimed = bench.claim(QueueKind::Deliver);
+        assert!(claimed.work.is_empty(), "{secs} s");
+        assert_eq!(claimed.next_due, Some(bench.now - 1 + 60 * MINUTE));
+        bench.now += 60 * MINUTE;
+        assert_eq!(bench.deliveries().len(), 1, "{secs} s");
+    }
+}
