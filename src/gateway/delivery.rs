@@ -216,13 +216,12 @@ impl Gateway {
         let facts = events
             .ok()
             .and_then(|events| events.into_iter().next()?.status);
-        let marked = facts.and_then(|facts| self.marked(&facts.opaque?));
-        let Some(outbox) = marked else {
+        let opaque = facts.and_then(|facts| facts.opaque);
+        let Some(mark) = opaque.filter(|opaque| opaque.starts_with(&self.mark_prefix)) else {
             return Ok(body);
         };
-        let own = tx
-            .message(outbox)?
-            .and_then(|m| outgoing::own_opaque(&m.body));
+        let marked = self.marked(tx, &mark)?;
+        let own = marked.and_then(|message| outgoing::own_opaque(&message.body));
         Ok(outgoing::unmarked(&body, own.as_deref()).unwrap_or(body))
     }
 }

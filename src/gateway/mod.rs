@@ -219,14 +219,30 @@ impl Gateway {
         Ok(recovered)
     }
 
-    /// Our mark on a message: it comes back in each of its statuses.
-    fn mark(&self, outbox: OutboxId) -> String {
-        format!("{}{outbox}", self.mark_prefix)
+    /// Our mark on a message: it comes back in each of its statuses. Its time tells it
+    /// from another with the same id: where a backup was put in the database's place,
+    /// ids are given again, and Meta still has news of those who had them before.
+    fn mark(&self, message: &Message) -> String {
+        let Message { id, created_at, .. } = message;
+        format!("{}{id}.{created_at}", self.mark_prefix)
     }
 
-    /// The message a mark of ours names.
-    fn marked(&self, opaque: &str) -> Option<OutboxId> {
-        opaque.strip_prefix(&self.mark_prefix)?.parse().ok()
+    /// The message a mark of ours names, if it is stored.
+    fn marked(&self, tx: &Tx<'_>, opaque: &str) -> Result<Option<Message>> {
+        let Some(named) = opaque.strip_prefix(&self.mark_prefix) else {
+            return Ok(None);
+        };
+        let (id, created_at) = match named.split_once('.') {
+            Some((id, created_at)) => (id, Some(created_at)),
+            // As marks were before they had a time.
+            None => (named, None),
+        };
+        let Ok(id) = id.parse() else {
+            return Ok(None);
+        };
+        let is_it =
+            |message: &Message| created_at.is_none_or(|at| at.parse() == Ok(message.created_at));
+        Ok(tx.message(id)?.filter(is_it))
     }
 
     /// The fingerprint of the token a number sends with.

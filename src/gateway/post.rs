@@ -101,8 +101,8 @@ impl Gateway {
         if let Ok(outbox) = id.parse() {
             return tx.message(outbox);
         }
-        match self.marked(id) {
-            Some(outbox) => tx.message(outbox),
+        match self.marked(tx, id)? {
+            Some(message) => Ok(Some(message)),
             None => tx.message_by_wamid(id),
         }
     }

@@ -105,12 +105,12 @@ impl Gateway {
         facts: &StatusFacts,
         received: &mut Received,
     ) -> Result<()> {
-        let marked = facts
-            .opaque
-            .as_deref()
-            .and_then(|opaque| self.marked(opaque));
+        let marked = match &facts.opaque {
+            Some(opaque) => self.marked(tx, opaque)?,
+            None => None,
+        };
         let message = match marked {
-            Some(id) => tx.message(id)?,
+            Some(message) => Some(message),
             None => tx.message_by_wamid(&facts.wamid)?,
         };
         // Sent by another app or by hand, or pruned; or Graph's answer with

@@ -138,10 +138,10 @@ impl Gateway {
             tx.set_substitute(outbox, substitute.as_deref())?;
         }
         let body = match mark {
-            true => message.body,
+            true => message.body.clone(),
             false => outgoing::marked(
                 substitute.as_ref().unwrap_or(&message.body),
-                &self.mark(outbox),
+                &self.mark(&message),
             ),
         };
         Ok(Started::Work(Work::Send(Sending {

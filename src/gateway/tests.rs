@@ -61,7 +61,10 @@ impl Bench {
     }
 
     fn with(limits: Limits) -> Bench {
-        let mut database = Database::in_memory().unwrap();
+        Bench::on(Database::in_memory().unwrap(), limits)
+    }
+
+    fn on(mut database: Database, limits: Limits) -> Bench {
         let opened = database.commit(|tx| open(tx, &limits, "token"));
         Bench {
             gateway: opened.unwrap(),
@@ -169,7 +172,11 @@ impl Bench {
 
     /// A status of a message, with our mark or without.
     fn status(&mut self, sending: &Sending, wamid: &str, word: &str, marked: bool) -> Received {
-        let mark = self.gateway.mark(sending.outbox);
+        let mark = marked.then(|| self.mark(sending.outbox));
+        self.status_with(mark.as_deref(), wamid, word)
+    }
+
+    fn status_with(&mut self, mark: Option<&str>, wamid: &str, word: &str) -> Received {
         let body = sample::status(&Status {
             number: NUMBER,
             display: "15550109000",
@@ -178,11 +185,19 @@ impl Bench {
             status: word,
             recipient: Recipient::Phone(ANN),
             user_id: None,
-            opaque: marked.then_some(&mark),
+            opaque: mark,
             error: None,
             timestamp: 1,
         });
         self.receive(&body)
+    }
+
+    fn mark(&self, outbox: OutboxId) -> String {
+        let message = self.database.read(|tx| tx.message(outbox)).unwrap();
+        match message {
+            Some(message) => self.gateway.mark(&message),
+            None => format!("{}{outbox}.0", self.gateway.mark_prefix),
+        }
     }
 
     /// (state of the message, attempts at it)

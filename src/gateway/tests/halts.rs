@@ -252,7 +252,7 @@ fn a_read_mark_that_goes_through_does_not_show_that_messages_do() {
 
 /// What Meta says of a message it had taken; with a code it failed.
 fn told(bench: &mut Bench, sending: &Sending, wamid: &str, word: &str, code: Option<i64>) {
-    let mark = bench.gateway.mark(sending.outbox);
+    let mark = bench.mark(sending.outbox);
     let waba = WABAS.iter().find(|(number, _)| *number == sending.number);
     let body = sample::status(&Status {
         number: &sending.number,

@@ -1,6 +1,7 @@
 //! Messages that may have gone out: repeated, held, settled.
 
 use super::*;
+use crate::store::Access;
 use outbox::Steered;
 
 fn row(bench: &Bench, id: OutboxId) -> Message {
@@ -130,4 +131,29 @@ fn what_comes_late_about_a_failed_try_does_not_settle_the_next_one() {
     assert_eq!(row(&bench, 1).wamid.as_deref(), Some("w2"));
     bench.status(&again, "w2", "delivered", false);
     assert_eq!(row(&bench, 1).state, SendState::Delivered);
+}
+
+/// Settled by a status of the message that had its id before, it was never sent.
+#[test]
+fn what_is_told_of_a_message_from_after_the_backup_settles_no_other() {
+    let folder = std::env::temp_dir().join(format!("wabridge-restored-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let open = |name: &str| Database::open(&folder.join(name), Access::Serve).unwrap();
+    let mut bench = Bench::on(open("a.db"), Limits::default());
+    bench.database.copy_to(&folder.join("b.db")).unwrap();
+    bench.queue(ANN, 1);
+    let lost_since = bench.sends().remove(0);
+    let mark = bench.mark(lost_since.outbox);
+
+    let mut restored = Bench::on(open("b.db"), Limits::default());
+    restored.now += MINUTE;
+    restored.queue(BOB, 1);
+    restored.status_with(Some(&mark), "w1", "read");
+    assert_eq!(restored.outbox(lost_since.outbox), (SendState::Queued, 0));
+    assert_eq!(restored.sends()[0].outbox, lost_since.outbox);
+    // Marks had no time once.
+    let (before, _) = mark.split_once('.').unwrap();
+    restored.status_with(Some(before), "w2", "sent");
+    assert_eq!(restored.outbox(lost_since.outbox).0, SendState::Sent);
+    std::fs::remove_dir_all(folder).unwrap();
 }
