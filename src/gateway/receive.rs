@@ -122,8 +122,18 @@ impl Gateway {
         self.learn_purpose(tx, &message, facts.purpose)?;
         // One that has an id and is not out failed, and an operator has it sent
         // again: what comes late about that try says nothing of the next one.
-        let is_out = message.state.is_out();
-        if !is_out && message.wamid.as_deref() == Some(&facts.wamid) {
+        let is_its_own = message.wamid.as_deref() == Some(&facts.wamid);
+        let before = match is_its_own {
+            true => message.state,
+            false => message.state.beside_a_failure(),
+        };
+        let is_out = before.is_out();
+        if !is_out && is_its_own {
+            return Ok(());
+        }
+        // It went out twice, and the one that did not fail counts.
+        let has_failed = ladder::of_status(&facts.status, facts.of_participant);
+        if is_out && !is_its_own && has_failed == Some(SendState::Failed) {
             return Ok(());
         }
         // Statuses that came before and without our mark are stored by now:
@@ -143,8 +153,8 @@ impl Gateway {
             let said = ladder::of_status(&facts.status, facts.of_participant);
             said.unwrap_or(SendState::Accepted)
         });
-        let merged = said.fold(message.state, SendState::merge);
-        if merged != message.state {
+        let merged = said.fold(before, SendState::merge);
+        if merged != before {
             let failed = all.iter().find(|facts| facts.status == "failed");
             let failed = failed.filter(|_| merged == SendState::Failed);
             let fault = match failed {
@@ -154,8 +164,12 @@ impl Gateway {
             if merged.went_out() {
                 self.end_proved(tx, now, &message)?;
             }
+            // Of two ids it has the one that got further.
+            if is_out && !is_its_own {
+                tx.set_wamid(message.id, &facts.wamid)?;
+            }
             tx.set_message_state(message.id, merged, fault.as_ref(), now)?;
-            became(tx, now, &message.type_, message.state, merged);
+            became(tx, now, &message.type_, before, merged);
         }
         // Accepted already, and no further: a file that the next message waits for.
         if message.state == SendState::Accepted && merged == SendState::Accepted {

@@ -77,6 +77,16 @@ impl SendState {
         self.rung() > 0
     }
 
+    /// What is known beside a failure, for a status under an id that is not the
+    /// message's own: nothing. That it failed was our own word then (given up, or
+    /// refused at another try), or is true of the other id alone.
+    pub fn beside_a_failure(self) -> SendState {
+        match self {
+            Failed => Unknown,
+            other => other,
+        }
+    }
+
     /// It left Meta for the recipient.
     pub fn went_out(self) -> bool {
         matches!(

@@ -76,6 +76,8 @@ pub struct Reply {
     /// Ids Graph gave it: more than one if it went out twice.
     pub wamids: Vec<String>,
     pub rung: u8,
+    /// Under which of these it stood there.
+    rung_of: Option<String>,
     /// It was pruned, or forgotten with its recipient.
     pub gone: bool,
 }
@@ -176,6 +178,7 @@ impl Reply {
             answers: false,
             wamids: Vec::new(),
             rung: 0,
+            rung_of: None,
             gone: false,
         }
     }
@@ -301,6 +304,15 @@ impl Reply {
         self.answers_lost += u32::from(matches!(verdict, Verdict::Unknown { .. }));
     }
 
+    /// How far Meta told that it got, when it has this id: of another that it went out
+    /// under as well only what did not fail.
+    pub fn told_rung(&self, wamid: Option<&str>) -> Option<u8> {
+        let failed = |id: &str| self.statuses.iter().any(|s| s.0 == id && s.1 == "failed");
+        let counts =
+            |s: &&(String, &str, bool)| Some(s.0.as_str()) == wamid || (s.2 && !failed(&s.0));
+        self.statuses.iter().filter(counts).map(|s| rung(s.1)).max()
+    }
+
     /// The stored state never goes back, and is no lower than what is known.
     pub fn still_climbs(&mut self, message: &Option<Message>) -> Check {
         let name = &self.name;
@@ -308,16 +320,18 @@ impl Reply {
             .as_ref()
             .ok_or_else(|| format!("`{name}` is gone"))?;
         let (state, wamid) = (message.state.as_str(), message.wamid.as_deref());
-        let ours = self
-            .statuses
-            .iter()
-            .filter(|s| s.2 || Some(s.0.as_str()) == wamid);
-        let told = ours.map(|s| rung(s.1)).max().unwrap_or(0);
-        let least = self.rung.max(told);
+        let told = self.told_rung(wamid).unwrap_or(0);
+        // A failure is that of one id.
+        let before = match self.rung == rung("failed") && self.rung_of.as_deref() != wamid {
+            true => 0,
+            false => self.rung,
+        };
+        let least = before.max(told);
         ensure(rung(state) >= least, || {
             format!("`{name}` is {state} and was at rung {least} already")
         })?;
         self.rung = rung(state);
+        self.rung_of = wamid.map(str::to_owned);
         ensure(
             self.stopped == Some(SendState::Cancelled) || message.state != SendState::Cancelled,
             || format!("`{name}` is cancelled"),

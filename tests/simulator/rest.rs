@@ -126,8 +126,7 @@ fn the_message_is_where_it_must_be(book: &Book, reply: &Reply, message: &Message
     let wamid = message.wamid.as_deref();
     let known = wamid.is_none_or(|id| reply.wamids.iter().any(|w| w == id));
     ensure(known, || format!("`{name}` has a wamid Graph never gave"))?;
-    let ours = |status: &&(String, &str, bool)| status.2 || Some(status.0.as_str()) == wamid;
-    let told = reply.statuses.iter().filter(ours).map(|s| rung(s.1)).max();
+    let told = reply.told_rung(wamid);
     let all = reply
         .statuses
         .iter()
@@ -153,7 +152,7 @@ fn the_message_is_where_it_must_be(book: &Book, reply: &Reply, message: &Message
     };
     let least = told.unwrap_or(0).max(u8::from(reply.accepted)).max(1);
     let there = (least..=most.max(least)).contains(&rung(state));
-    ensure(given_up || there, || {
+    ensure((given_up && told.is_none()) || there, || {
         format!("`{name}` is {state}; statuses: {:?}", reply.statuses)
     })?;
     let hold = book.on_unknown == OnUnknown::Hold && !reply.is_mark;

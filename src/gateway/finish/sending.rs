@@ -123,17 +123,27 @@ impl Ending<'_, '_> {
         bsuid: Option<&str>,
     ) -> Result<Sent> {
         self.well()?;
-        let mut state = self.message.state.merge(SendState::Accepted);
+        let own = self.message.wamid.as_deref();
+        let is_its_own = wamid.is_none() || own == wamid;
+        let before = match is_its_own {
+            true => self.message.state,
+            false => self.message.state.beside_a_failure(),
+        };
+        let mut state = before.merge(SendState::Accepted);
         let mut fault = None;
         if let Some(wamid) = wamid {
             self.tx.pair_accepted(self.job.lane)?;
             // When it went out twice the first id stays: its statuses are settled
             // by it already. One that failed gives way to the next try's.
-            if self.message.wamid.is_none() || !self.message.state.is_out() {
+            if own.is_none() || !before.is_out() {
                 self.tx.set_wamid(self.message.id, wamid)?;
             }
             for early in early_statuses(self.tx, wamid)? {
                 let said = ladder::of_status(&early.status, early.of_participant);
+                // And of both the one counts that did not fail.
+                if said == Some(SendState::Failed) && before.is_out() && !is_its_own {
+                    continue;
+                }
                 state = said.map_or(state, |said| state.merge(said));
                 if early.status == "failed" && state == SendState::Failed {
                     let (gateway, message) = (self.gateway, &self.message);

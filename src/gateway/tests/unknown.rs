@@ -157,3 +157,82 @@ fn what_is_told_of_a_message_from_after_the_backup_settles_no_other() {
     assert_eq!(restored.outbox(lost_since.outbox).0, SendState::Sent);
     std::fs::remove_dir_all(folder).unwrap();
 }
+
+/// They stayed failed, and whoever looked had them sent again.
+#[test]
+fn what_was_given_up_without_knowing_went_out_when_a_status_says_so() {
+    let tries = [
+        // Given up by its tries, by its age, or refused at another try.
+        (error(131_000, None), 5, None),
+        (lost(), 2, Some(error(131_026, None))),
+    ];
+    for (answer, most, last) in tries {
+        for word in ["sent", "delivered"] {
+            let mut bench = Bench::new();
+            bench.queue(ANN, 1);
+            let mut first = None;
+            for n in 1..=most {
+                let Some(send) = bench.sends().pop() else {
+                    break;
+                };
+                let answer = last.as_ref().filter(|_| n == most).unwrap_or(&answer);
+                bench.sent(&send, answer);
+                first.get_or_insert(send);
+                bench.now += 60 * MINUTE;
+            }
+            bench.sends();
+            let first = first.unwrap();
+            assert_eq!(row(&bench, 1).state, SendState::Failed, "{answer:?}");
+            bench.status(&first, "w1", word, true);
+            let now = row(&bench, 1);
+            assert_eq!(now.state.as_str(), word, "{answer:?}");
+            assert_eq!((now.wamid.as_deref(), now.error), (Some("w1"), None));
+            bench.status(&first, "w1", "failed", true);
+            assert_eq!(row(&bench, 1).state, SendState::Failed, "Meta's word");
+            bench.status(&first, "w1", "read", true);
+            assert_eq!(row(&bench, 1).state, SendState::Failed, "it ends it");
+        }
+    }
+}
+
+/// Sent twice, and Meta could deliver it only once.
+#[test]
+fn of_two_that_went_out_the_one_that_arrives_counts() {
+    let orders: [&[(&str, &str)]; 3] = [
+        &[("w1", "delivered"), ("w2", "failed")],
+        &[("w2", "failed"), ("w1", "delivered")],
+        &[("w1", "failed"), ("w2", "delivered")],
+    ];
+    for order in orders {
+        let mut bench = Bench::new();
+        bench.queue(ANN, 1);
+        let send = bench.sends().remove(0);
+        bench.sent(&send, &lost());
+        bench.now += bench.limits.reconcile_window_ms;
+        let again = bench.sends().remove(0);
+        bench.sent(&again, &accepted("w2"));
+        for (wamid, word) in order {
+            bench.status(&send, wamid, word, true);
+        }
+        assert_eq!(row(&bench, 1).state, SendState::Delivered, "{order:?}");
+    }
+}
+
+#[test]
+fn a_try_that_graph_takes_after_another_failed_is_under_way() {
+    let mut bench = Bench::new();
+    bench.queue(ANN, 1);
+    let send = bench.sends().remove(0);
+    bench.sent(&send, &lost());
+    bench.now += bench.limits.reconcile_window_ms;
+    let again = bench.sends().remove(0);
+    bench.status(&send, "w1", "failed", true);
+    bench.sent(&again, &accepted("w2"));
+    let now = row(&bench, 1);
+    assert_eq!(
+        (now.state, now.wamid.as_deref()),
+        (SendState::Accepted, Some("w2"))
+    );
+    bench.status(&send, "w2", "failed", true);
+    assert_eq!(row(&bench, 1).state, SendState::Failed);
+}
