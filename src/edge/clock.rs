@@ -1,6 +1,8 @@
 //! The only place that reads a clock or draws luck.
 
+use crate::policy::clock::Watch;
 use ring::rand::{SecureRandom, SystemRandom};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use time::OffsetDateTime;
 
@@ -11,6 +13,18 @@ pub fn now_ms() -> i64 {
         // A clock set before 1970: times are wrong either way.
         Err(_) => 0,
     }
+}
+
+/// Unix time in milliseconds, and when the clock was last set ahead under the eyes of
+/// this process, by its own new time: seen by whoever asks here, so ask often.
+pub fn watched_now_ms() -> (i64, Option<i64>) {
+    static WATCH: Mutex<Option<Watch>> = Mutex::new(None);
+    let mut watch = WATCH.lock().unwrap_or_else(PoisonError::into_inner);
+    // Goes on while the machine sleeps, so that to wake is not to be set ahead.
+    let steady = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let steady_ms = steady.tv_sec * 1_000 + steady.tv_nsec / 1_000_000;
+    let now = now_ms();
+    (now, watch.get_or_insert_default().look(now, steady_ms))
 }
 
 /// Sleeps until a time in Unix milliseconds, but never longer than `most`: the

@@ -1,8 +1,10 @@
 //! Jobs from the queue to worker threads and back: claim, do, finish.
 
 use super::clock;
-use crate::gateway::{self, Claimed, Work};
-use crate::store::Result;
+use super::live::Live;
+use crate::gateway::{self, Claimed, Work, clock_set};
+use crate::store::rows::QueueKind;
+use crate::store::{Committer, Result};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -25,6 +27,24 @@ pub trait Job: Send + Sync {
     /// Does the work and returns what commits its outcome. That is called
     /// again until it succeeds.
     fn work(&self, work: Work) -> Box<dyn FnMut() -> Result<()> + '_>;
+}
+
+/// Claims jobs of one kind by the settings in force.
+pub(super) fn claim_from(
+    live: &Live,
+    committer: &Committer,
+    kind: QueueKind,
+    room: usize,
+) -> Result<Claimed> {
+    let gateway = Arc::clone(&live.now().gateway);
+    committer.commit(move |tx| {
+        let (now, set_ahead_at) = clock::watched_now_ms();
+        // Before anything is given up because it seems old.
+        if let Some(at) = set_ahead_at {
+            clock_set::note_set_ahead(tx, at)?;
+        }
+        gateway.claim(tx, now, kind, room)
+    })
 }
 
 /// Threads that do the jobs of one kind.

@@ -6,7 +6,7 @@
 pub mod folder;
 
 use super::clock;
-use super::dispatch::Job;
+use super::dispatch::{Job, claim_from};
 use super::graph::{Answered, Call, Graph, Payload, Target};
 use super::live::Live;
 use super::log::Few;
@@ -63,9 +63,7 @@ pub struct Fetches {
 
 impl Job for Fetches {
     fn claim(&self, room: usize) -> StoreResult<Claimed> {
-        let gateway = Arc::clone(&self.live.now().gateway);
-        self.committer
-            .commit(move |tx| gateway.claim(tx, clock::now_ms(), QueueKind::Fetch, room))
+        claim_from(&self.live, &self.committer, QueueKind::Fetch, room)
     }
 
     fn work(&self, work: Work) -> Box<dyn FnMut() -> StoreResult<()> + '_> {

@@ -172,6 +172,11 @@ impl<S: Steps> Upkeep<S> {
         Ok(value)
     }
 
+    /// The time by which the old goes.
+    pub fn believed_now(&mut self) -> Result<i64> {
+        self.step(|tx| prune::believed_now(tx, clock::now_ms()))
+    }
+
     /// Takes out what was stored before a time and is done with.
     pub fn prune(&mut self, before: i64) -> Result<Passed> {
         let mut passed = Passed::default();
@@ -204,20 +209,21 @@ impl<S: Steps> Upkeep<S> {
         Ok(passed)
     }
 
-    /// Forgets the digests of events that went long ago.
-    pub fn sweep_digests(&mut self) -> Result<()> {
+    /// Forgets the digests of events that went long ago, by the time that is believed.
+    pub fn sweep_digests(&mut self, believed: i64) -> Result<()> {
         let mut after = Some(Vec::new());
         while let Some(from) = after.filter(|_| !self.steps.stopping()) {
-            let run = move |tx: &Tx<'_>| prune::sweep_digests(tx, clock::now_ms(), &from);
+            let run = move |tx: &Tx<'_>| prune::sweep_digests(tx, clock::now_ms(), believed, &from);
             after = self.step(run)?.after;
         }
         Ok(())
     }
 
-    /// Forgets what idempotency keys made, and uploads, long ago.
-    pub fn sweep_keys(&mut self) -> Result<()> {
+    /// Forgets what idempotency keys made, and uploads, long ago, by the time that is
+    /// believed.
+    pub fn sweep_keys(&mut self, believed: i64) -> Result<()> {
         while !self.steps.stopping() {
-            let swept = self.step(|tx| prune::sweep_keys(tx, clock::now_ms()))?;
+            let swept = self.step(move |tx| prune::sweep_keys(tx, believed))?;
             if swept == 0 {
                 break;
             }

@@ -1,7 +1,11 @@
-//! A clock that was set back by hours: times that were written before lie in a
-//! future that nobody meant. Every wait has a limit, so what is to wait for
-//! longer gives it away. (A number's pace and a pair's bucket see it by
-//! themselves, `policy::pacing`; smaller steps are waited out.)
+//! A clock that was set.
+//!
+//! * Back by hours: times that were written before lie in a future that nobody
+//!   meant. Every wait has a limit, so what is to wait for longer gives it away. (A
+//!   number's pace and a pair's bucket see it by themselves, `policy::pacing`; smaller
+//!   steps are waited out.)
+//! * Ahead: what is open seems to be older than it is. The service sees it happen
+//!   (`policy::clock`), and how old something is counts from then on.
 
 use super::Gateway;
 use crate::policy::breaker::Breaker;
@@ -9,6 +13,31 @@ use crate::policy::throttle::Throttle;
 use crate::store::rows::*;
 use crate::store::{Result, Tx};
 use crate::wire::retry_after;
+
+/// The clock was set ahead at this time of its own, under the eyes of the service.
+pub fn note_set_ahead(tx: &Tx<'_>, at: i64) -> Result<()> {
+    match tx.clock_set_ahead_at()? == Some(at) {
+        true => Ok(()),
+        false => tx.set_clock_set_ahead_at(at),
+    }
+}
+
+/// Whether something of this time is certainly older than that.
+pub(super) fn is_older(tx: &Tx<'_>, now: i64, than_ms: i64, at: i64) -> Result<bool> {
+    if now.saturating_sub(at) <= than_ms {
+        return Ok(false);
+    }
+    // Asked seldom: of what will be given up.
+    Ok(!was_set_ahead(tx, now, than_ms)?)
+}
+
+/// Whether the clock was set ahead so long ago or later: then it is not certain that so
+/// much time has passed since anything.
+pub(super) fn was_set_ahead(tx: &Tx<'_>, now: i64, within_ms: i64) -> Result<bool> {
+    let set_at = tx.clock_set_ahead_at()?;
+    // One to come: it was set back again since.
+    Ok(set_at.is_some_and(|set_at| set_at <= now && now - set_at <= within_ms))
+}
 
 impl Gateway {
     /// The longest wait that is ever written.

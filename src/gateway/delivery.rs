@@ -3,6 +3,7 @@
 use super::Gateway;
 use super::bursts::Turn;
 use super::claim::{Started, Work, give_up};
+use super::clock_set::is_older;
 use super::facts::Facts;
 use crate::store::rows::*;
 use crate::store::{Result, Tx};
@@ -139,7 +140,7 @@ impl Gateway {
         };
         let newest = mates.iter().map(|mate| mate.received_at);
         let newest = newest.fold(event.received_at, i64::max);
-        if now - newest > consumer.age_max_ms && job.attempts > 0 {
+        if job.attempts > 0 && is_older(tx, now, consumer.age_max_ms, newest)? {
             return give_up(tx, now, &job, &consumer.too_old());
         }
         if let Some(why) = self.not_for_the_bot(tx, now, &job, event.kind)? {

@@ -4,6 +4,7 @@
 
 use super::Gateway;
 use super::claim::{Started, Work, give_up};
+use super::clock_set::is_older;
 use crate::policy::breaker::Breaker;
 use crate::policy::fetch::{self, Fetch, Next};
 use crate::store::rows::*;
@@ -65,7 +66,7 @@ impl Gateway {
         let Some(media) = tx.media(media)? else {
             return give_up(tx, now, job, "the file's event is not stored any more");
         };
-        if now - media.created_at > fetch::LIFE_MS && job.attempts > 0 {
+        if job.attempts > 0 && is_older(tx, now, fetch::LIFE_MS, media.created_at)? {
             let why = "could not be fetched within the 7 days for which Meta keeps it";
             return give_up(tx, now, job, why);
         }
@@ -104,7 +105,8 @@ impl Gateway {
             return tx.end_job(&job, JobState::Dead, Some(why), now);
         };
         let why = outcome.reason();
-        match fetch::next(outcome, job.attempts, now - media.created_at, luck) {
+        let is_over = is_older(tx, now, fetch::LIFE_MS, media.created_at)?;
+        match fetch::next(outcome, job.attempts, is_over, luck) {
             Next::Done => tx.end_job(&job, JobState::Done, None, now)?,
             Next::Dead => tx.end_job(&job, JobState::Dead, why.as_deref(), now)?,
             Next::Again { wait_ms } => {

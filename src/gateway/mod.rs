@@ -7,6 +7,7 @@
 //! * [`claim`]: the attempt is written, then the work is handed out
 //! * [`finish`]: what came of it, and all that follows, in one commit
 //! * `bursts`: messages that are handed over together
+//! * [`clock_set`]: the clock was set, back or ahead
 //! * `consumers`: who gets events: what answers, and observers
 //! * [`delivery`]: an event on its way to a consumer
 //! * [`sending`]: a message on its way to Graph
@@ -38,7 +39,7 @@
 pub mod alarms;
 mod bursts;
 pub mod claim;
-mod clock_set;
+pub mod clock_set;
 mod consumers;
 pub mod conversations;
 pub mod delivery;

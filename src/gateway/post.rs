@@ -11,10 +11,6 @@ use crate::wire::notification::key_digest;
 use crate::wire::outgoing;
 use crate::wire::raw;
 
-/// Keys are remembered for at least a day; twice that, so that one given just
-/// before midnight by somebody's batch is known the whole next day.
-const REMEMBERED_MS: i64 = 48 * 3_600_000;
-
 /// A message to be sent, as the caller gave it.
 #[derive(Clone)]
 pub struct Post {
@@ -53,7 +49,7 @@ impl Gateway {
         let message = self.read_post(tx, now, post)?;
         let outbox = self.queue_message(tx, now, &message, None)?;
         if let Some(key) = &key {
-            tx.insert_idempotent(key, &request, outbox, now, now - REMEMBERED_MS)?;
+            tx.insert_idempotent(key, &request, outbox, now)?;
         }
         Ok(Posted::New(outbox))
     }

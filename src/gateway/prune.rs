@@ -11,6 +11,7 @@
 //! * The digests by which events are known again stay for
 //!   [`upkeep::DIGESTS_KEPT_MS`], whatever becomes of the events.
 
+use crate::policy::clock::Believed;
 use crate::policy::upkeep;
 use crate::store::rows::*;
 use crate::store::{Result, Tx};
@@ -131,6 +132,25 @@ fn choose(
     Ok(choice)
 }
 
+/// The time by which the old goes, at `now` by the clock: it may be behind that, for a
+/// clock is not believed at once that went ahead while nobody looked.
+pub fn believed_now(tx: &Tx<'_>, now: i64) -> Result<i64> {
+    let before = match tx.believed_clock()? {
+        Some(before) => before,
+        None => Believed::at(newest_before(tx, now)?),
+    };
+    let clock = before.look(now);
+    tx.set_believed_clock(&clock)?;
+    Ok(clock.now())
+}
+
+/// When the newest event came, unless that is to come.
+fn newest_before(tx: &Tx<'_>, now: i64) -> Result<i64> {
+    let newest = tx.events(EventId::MAX, 1)?;
+    let at = newest.first().map(|event| event.received_at);
+    Ok(at.map_or(now, |at| at.min(now)))
+}
+
 /// What is remembered for a time of its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
@@ -140,9 +160,10 @@ pub struct Swept {
     pub after: Option<Vec<u8>>,
 }
 
-/// Forgets digests of events that went long ago, from those after one on.
-pub fn sweep_digests(tx: &Tx<'_>, now: i64, after: &[u8]) -> Result<Swept> {
-    let old = tx.newest_event_of(now, now - upkeep::DIGESTS_KEPT_MS)?;
+/// Forgets digests of events that went long ago, from those after one on. `believed`:
+/// [`believed_now`].
+pub fn sweep_digests(tx: &Tx<'_>, now: i64, believed: i64, after: &[u8]) -> Result<Swept> {
+    let old = tx.newest_event_of(now, believed - upkeep::DIGESTS_KEPT_MS)?;
     let Some(upto) = old else {
         return Ok(Swept::default());
     };
@@ -151,9 +172,10 @@ pub fn sweep_digests(tx: &Tx<'_>, now: i64, after: &[u8]) -> Result<Swept> {
 }
 
 /// Forgets what idempotency keys made, and Meta's ids of files, when they are
-/// good no more. How many, when there may be more.
-pub fn sweep_keys(tx: &Tx<'_>, now: i64) -> Result<usize> {
-    let (keys, uploads) = (now - upkeep::AGE_MIN_MS, now - upkeep::UPLOADS_KEPT_MS);
+/// good no more at that time ([`believed_now`]). How many, when there may be more.
+pub fn sweep_keys(tx: &Tx<'_>, believed: i64) -> Result<usize> {
+    let keys = believed - upkeep::AGE_MIN_MS;
+    let uploads = believed - upkeep::UPLOADS_KEPT_MS;
     tx.forget_keys(keys, uploads, REMOVED_AT_ONCE)
 }
 

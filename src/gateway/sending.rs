@@ -2,6 +2,7 @@
 
 use super::Gateway;
 use super::claim::{Pace, Started, Work, give_up};
+use super::clock_set::is_older;
 use super::tally::became;
 use super::window::Admission;
 use crate::config::OnUnknown;
@@ -176,7 +177,7 @@ impl Gateway {
             }
             _ => return Ok(Fate::IsOut),
         }
-        if now - message.created_at > self.limits.send_age_max_ms {
+        if is_older(tx, now, self.limits.send_age_max_ms, message.created_at)? {
             return ends(SendState::Failed, "could not be sent within SEND_MAX_AGE");
         }
         // What may have gone out goes out again as it was.

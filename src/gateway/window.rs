@@ -3,6 +3,7 @@
 //! message is queued, as far as that is known then, and again at each attempt.
 
 use super::Gateway;
+use super::clock_set::was_set_ahead;
 use crate::policy::codes;
 use crate::policy::window::{Seen, Window};
 use crate::store::rows::*;
@@ -112,6 +113,11 @@ impl Gateway {
 pub(super) fn window_of(tx: &Tx<'_>, now: i64, conversation: ConversationId) -> Result<Window> {
     let seen = tx.seen_of(conversation)?;
     let window = seen.window(now);
+    if let Window::Closed { kind, .. } = window
+        && was_set_ahead(tx, now, kind.lasts_ms())?
+    {
+        return Ok(Window::Unknown);
+    }
     if window == seen.window_by_number(now) {
         return Ok(window);
     }

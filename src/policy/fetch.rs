@@ -106,9 +106,9 @@ pub enum Next {
     Dead,
 }
 
-/// What follows from attempt number `attempt` (the first is 1) at a file that
-/// was heard of `age_ms` ago.
-pub fn next(outcome: &Fetch, attempt: u32, age_ms: i64, luck: f64) -> Next {
+/// What follows from attempt number `attempt` (the first is 1) at a file; `is_over`:
+/// it was heard of longer ago than Meta keeps it.
+pub fn next(outcome: &Fetch, attempt: u32, is_over: bool, luck: f64) -> Next {
     let (tries_max, wait) = match outcome {
         Fetch::Fetched(_) => return Next::Done,
         Fetch::TooLarge { .. } => return Next::Dead,
@@ -116,7 +116,7 @@ pub fn next(outcome: &Fetch, attempt: u32, age_ms: i64, luck: f64) -> Next {
         Fetch::WrongDigest | Fetch::Elsewhere => (WRONG_TRIES, None),
         Fetch::Later { wait, .. } => (u32::MAX, *wait),
     };
-    if attempt >= tries_max || age_ms > LIFE_MS {
+    if attempt >= tries_max || is_over {
         return Next::Dead;
     }
     let asked = wait.map_or(0, |wait| wait.as_millis() as i64);
@@ -210,8 +210,6 @@ fn by_verdict(answer: &Answer<'_>) -> Fetch {
 mod tests {
     use super::*;
 
-    const HOUR: i64 = 3_600_000;
-
     fn gone() -> Fetch {
         let reason = String::new();
         Fetch::Gone { reason }
@@ -232,22 +230,22 @@ mod tests {
         };
         let again = |wait_ms| Next::Again { wait_ms };
         let cases = [
-            (Fetch::Fetched(stored), 1, 0, Next::Done),
-            (Fetch::TooLarge { bytes: 9 }, 1, 0, Next::Dead),
-            (gone(), 1, 0, again(1_000)),
-            (gone(), 7, 0, again(64_000)),
-            (gone(), 8, 0, Next::Dead),
-            (Fetch::WrongDigest, 3, 0, again(4_000)),
-            (Fetch::WrongDigest, 4, 0, Next::Dead),
-            (Fetch::Elsewhere, 4, 0, Next::Dead),
+            (Fetch::Fetched(stored), 1, false, Next::Done),
+            (Fetch::TooLarge { bytes: 9 }, 1, false, Next::Dead),
+            (gone(), 1, false, again(1_000)),
+            (gone(), 7, false, again(64_000)),
+            (gone(), 8, false, Next::Dead),
+            (Fetch::WrongDigest, 3, false, again(4_000)),
+            (Fetch::WrongDigest, 4, false, Next::Dead),
+            (Fetch::Elsewhere, 4, false, Next::Dead),
             // As long as Meta keeps it, however often it failed.
-            (later(None), 500, 24 * HOUR, again(450_000)),
-            (later(Some(1_800)), 500, 24 * HOUR, again(1_800_000)),
-            (later(Some(1)), 1, 0, again(1_000)),
-            (later(None), 1, 7 * 24 * HOUR + 1, Next::Dead),
+            (later(None), 500, false, again(450_000)),
+            (later(Some(1_800)), 500, false, again(1_800_000)),
+            (later(Some(1)), 1, false, again(1_000)),
+            (later(None), 1, true, Next::Dead),
         ];
-        for (outcome, attempt, age_ms, expected) in cases {
-            let found = next(&outcome, attempt, age_ms, 0.0);
+        for (outcome, attempt, is_over, expected) in cases {
+            let found = next(&outcome, attempt, is_over, 0.0);
             assert_eq!(found, expected, "{outcome:?}, attempt {attempt}");
         }
     }

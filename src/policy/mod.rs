@@ -9,6 +9,7 @@
 //! * [`share`]: how many workers a queue may hold
 //! * [`throttle`]: the pause and the slower pace after "too fast"
 //! * [`breaker`]: when to stop trying for everybody
+//! * [`clock`]: whether the time can be believed
 //! * [`burst`]: which messages are one delivery
 //! * [`alarm`]: what needs a person, and when it is told
 //! * [`doctor`]: what is wrong between Meta and us
@@ -30,6 +31,7 @@ pub mod alarm;
 pub mod attempts;
 pub mod breaker;
 pub mod burst;
+pub mod clock;
 pub mod codes;
 pub mod doctor;
 pub mod fetch;

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-const DAY_MS: i64 = 24 * 3_600_000;
+/// A day.
+pub const DAY_MS: i64 = 24 * 3_600_000;
 
 /// How long the digest of an event is kept by which it is known again. Meta
 /// delivers again for 7 days (Meta: webhooks); 8 are certain here, whatever is
@@ -11,7 +12,8 @@ const DAY_MS: i64 = 24 * 3_600_000;
 pub const DIGESTS_KEPT_MS: i64 = 9 * DAY_MS;
 
 /// What is younger is not pruned: what callers' idempotency keys made is
-/// remembered for so long.
+/// remembered for so long. A day is promised; twice that, so that one given just
+/// before midnight by somebody's batch is known the whole next day.
 pub const AGE_MIN_MS: i64 = 2 * DAY_MS;
 
 /// Meta forgets a file of ours after 30 days (Meta: media reference), and so do we.

@@ -56,6 +56,14 @@ impl Kind {
             Kind::FreeEntryPoint => "free_entry_point",
         }
     }
+
+    /// For how long at most it keeps a window open.
+    pub fn lasts_ms(self) -> i64 {
+        match self {
+            Kind::CustomerService => WINDOW_MS,
+            Kind::FreeEntryPoint => FREE_ENTRY_MS,
+        }
+    }
 }
 
 /// Whether anything but a template may be sent.

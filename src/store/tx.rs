@@ -42,6 +42,7 @@ macro_rules! message_columns {
 mod alarms;
 mod attempts;
 mod bursts;
+mod clock;
 mod contact;
 mod conversations;
 mod events;

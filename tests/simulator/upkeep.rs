@@ -294,7 +294,7 @@ impl World {
     /// deliver all of it again for eight days.
     pub fn everything_goes(&mut self) -> Check {
         let now = self.clock();
-        let note = |tx: &Tx<'_>| prune::sweep_digests(tx, now, &[]);
+        let note = |tx: &Tx<'_>| prune::sweep_digests(tx, now, now, &[]);
         read(self.database.commit(note))?;
         for log in [Log::Events, Log::Messages] {
             let mut after = Some(0);
@@ -320,7 +320,7 @@ impl World {
         self.database = self.operator.beside().expect("memory needs no file");
         let mut after = Some(Vec::new());
         while let Some(from) = after {
-            let step = |tx: &Tx<'_>| prune::sweep_digests(tx, now, &from);
+            let step = |tx: &Tx<'_>| prune::sweep_digests(tx, now, now, &from);
             after = read(self.database.commit(step))?.after;
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! What the service's pools do: hand events over, and send.
 
 use crate::edge::clock;
-use crate::edge::dispatch::Job;
+use crate::edge::dispatch::{Job, claim_from};
 use crate::edge::gate::Gate;
 use crate::edge::graph::Called;
 use crate::edge::http::graph_api::answers;
@@ -29,7 +29,7 @@ pub(super) struct Deliver {
 
 impl Job for Deliver {
     fn claim(&self, room: usize) -> StoreResult<Claimed> {
-        claim(&self.live, &self.committer, QueueKind::Deliver, room)
+        claim_from(&self.live, &self.committer, QueueKind::Deliver, room)
     }
 
     fn work(&self, work: Work) -> Box<dyn FnMut() -> StoreResult<()> + '_> {
@@ -112,7 +112,7 @@ pub(super) struct Sends {
 
 impl Job for Sends {
     fn claim(&self, room: usize) -> StoreResult<Claimed> {
-        let claimed = claim(&self.live, &self.committer, QueueKind::Send, room)?;
+        let claimed = claim_from(&self.live, &self.committer, QueueKind::Send, room)?;
         for message in &claimed.ended {
             self.tell_ended(message);
             self.room.settle(message.id, &answers::ended(message, None));
@@ -232,9 +232,4 @@ fn ids(sending: &Sending) -> String {
     let event = cause.map_or(String::new(), |event| format!(" event={event}"));
     let (outbox, job, attempt) = (sending.outbox, sending.job, sending.attempt);
     format!("outbox={outbox}{event} job={job} attempt={attempt}")
-}
-
-fn claim(live: &Live, committer: &Committer, kind: QueueKind, room: usize) -> StoreResult<Claimed> {
-    let gateway = Arc::clone(&live.now().gateway);
-    committer.commit(move |tx| gateway.claim(tx, clock::now_ms(), kind, room))
 }

@@ -83,13 +83,14 @@ fn rounds(live: &Live, mut upkeep: Upkeep<Inside>) {
 }
 
 fn round(upkeep: &mut Upkeep<Inside>, retention_ms: Option<i64>, number: u32) -> Result<Passed> {
+    let now = upkeep.believed_now()?;
     let mut passed = match retention_ms {
-        Some(age) => upkeep.prune(clock::now_ms() - age)?,
+        Some(age) => upkeep.prune(now - age)?,
         None => Passed::default(),
     };
-    upkeep.sweep_keys()?;
+    upkeep.sweep_keys(now)?;
     if number == 0 {
-        upkeep.sweep_digests()?;
+        upkeep.sweep_digests(now)?;
         passed.files += upkeep.sweep_folder()?;
     }
     upkeep.give_back()?;

@@ -1,8 +1,22 @@
-//! The clock is set back by hours: nothing waits until it is where it was.
+//! The clock is set back by hours: nothing waits until it is where it was. Or it is set
+//! ahead by a year: nothing is given up that is not old, and nothing forgotten.
 
 use super::*;
+use crate::gateway::prune;
 
 const HOURS: i64 = 5 * 60 * MINUTE;
+const DAY: i64 = 24 * 60 * MINUTE;
+const YEAR: i64 = 365 * DAY;
+
+impl Bench {
+    /// While the service looks on.
+    fn set_ahead(&mut self, by: i64) {
+        self.now += by;
+        let now = self.now;
+        let step = |tx: &Tx<'_>| crate::gateway::clock_set::note_set_ahead(tx, now);
+        self.database.commit(step).unwrap();
+    }
+}
 
 #[test]
 fn what_was_due_before_the_clock_was_set_back_is_delivered() {
@@ -45,4 +59,81 @@ fn a_closed_breaker_a_throttle_and_a_halt_open_again() {
         bench.now += bench.limits.reconcile_window_ms;
         assert!(!bench.sends().is_empty(), "{answer:?}");
     }
+}
+
+#[test]
+fn what_was_to_be_sent_when_the_clock_was_set_ahead_is_sent_and_expires_later() {
+    let mut bench = Bench::new();
+    bench.queue(ANN, 2);
+    bench.set_ahead(YEAR);
+    let first = bench.sends().remove(0);
+    bench.sent(&first, &accepted("w1"));
+    bench.restart("token");
+    bench.now += bench.limits.send_age_max_ms;
+    let second = bench.sends().remove(0);
+    bench.sent(&second, &error(131_056, None));
+    bench.now += MINUTE;
+    assert!(
+        bench.sends().is_empty(),
+        "it has certainly waited for as long as it may"
+    );
+    assert_eq!(bench.outbox(second.outbox).0, SendState::Failed);
+}
+
+#[test]
+fn what_was_to_be_delivered_when_the_clock_was_set_ahead_is_no_dead_letter() {
+    let mut bench = Bench::new();
+    bench.write(ANN, None);
+    let first = bench.deliveries().remove(0);
+    bench.delivered(&first, &later(1, false));
+    bench.set_ahead(YEAR);
+    let again = bench.deliveries().remove(0);
+    assert_eq!(again.attempt, 2);
+    bench.delivered(&again, &later(1, false));
+    bench.now += bench.limits.delivery_age_max_ms + 1;
+    assert!(bench.deliveries().is_empty(), "given up");
+}
+
+#[test]
+fn a_window_that_only_seems_to_be_closed_is_left_to_graph() {
+    let mut bench = Bench::new();
+    bench.queue(ANN, 1);
+    bench.set_ahead(2 * DAY);
+    assert_eq!(bench.sends().len(), 1);
+    bench.queue(BOB, 1);
+    bench.now += DAY + 1;
+    assert!(bench.sends().is_empty(), "closed for certain");
+    assert_eq!(bench.outbox(2).0, SendState::Failed);
+}
+
+#[test]
+fn a_clock_that_was_set_back_again_was_not_set_ahead() {
+    let mut bench = Bench::new();
+    bench.set_ahead(YEAR);
+    bench.now -= YEAR;
+    bench.queue(ANN, 1);
+    bench.now += bench.limits.send_age_max_ms + 1;
+    assert!(bench.sends().is_empty());
+    assert_eq!(bench.outbox(1).0, SendState::Failed);
+}
+
+#[test]
+fn what_is_old_by_a_clock_that_went_ahead_unseen_is_so_after_three_days() {
+    let mut bench = Bench::new();
+    bench.write(ANN, None);
+    let look = |bench: &mut Bench| {
+        let now = bench.now;
+        let step = |tx: &Tx<'_>| prune::believed_now(tx, now);
+        bench.database.commit(step).unwrap()
+    };
+    // Nobody looked before, and the newest event tells when it was.
+    let start = bench.now;
+    bench.now += YEAR;
+    assert_eq!(look(&mut bench), start);
+    for hour in 1..=72 {
+        bench.now += 60 * MINUTE;
+        assert_eq!(look(&mut bench), start + hour * 60 * MINUTE);
+    }
+    bench.now += 60 * MINUTE;
+    assert_eq!(look(&mut bench), bench.now);
 }

@@ -55,7 +55,7 @@ impl Bench {
     fn sweep(&mut self) -> usize {
         let (now, mut all, mut after) = (self.now, 0, Some(Vec::new()));
         while let Some(from) = after {
-            let step = |tx: &Tx<'_>| prune::sweep_digests(tx, now, &from);
+            let step = |tx: &Tx<'_>| prune::sweep_digests(tx, now, now, &from);
             let swept = self.database.commit(step).unwrap();
             all += swept.removed;
             after = swept.after;

@@ -136,24 +136,17 @@ impl Tx<'_> {
         )
     }
 
-    /// Remembers what a request with this idempotency key made, and forgets a
-    /// few of those made before `old`.
+    /// Remembers what a request with this idempotency key made.
     pub fn insert_idempotent(
         &self,
         digest: &[u8; 16],
         request: &[u8; 16],
         outbox: OutboxId,
         now: i64,
-        old: i64,
     ) -> Result<()> {
         self.execute(
             "INSERT INTO idempotency(digest, request, outbox, created_at) VALUES(?1, ?2, ?3, ?4)",
             params![digest, request, outbox, now],
-        )?;
-        self.execute(
-            "DELETE FROM idempotency WHERE digest IN
-               (SELECT digest FROM idempotency WHERE created_at < ?1 LIMIT 4)",
-            params![old],
         )?;
         Ok(())
     }
