@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
 use support::*;
 use wabridge::edge::standin::{CallFault, Chance, Faults, StandIn};
 use wabridge::store::{Access, Database};
@@ -365,20 +366,7 @@ fn readiness_names_what_fails() {
         "store: ok\ndisk: ok\nworkers: ok\nlistener: ok\n"
     );
 
-    // Somebody keeps the database to himself.
-    let path = stage.place.folder.path().join("wabridge.db");
-    let (held, wait) = channel();
-    let (go_on, until) = channel::<()>();
-    let other = std::thread::spawn(move || {
-        let mut database = Database::open(&path, Access::Visit).unwrap();
-        let hold = |_: &wabridge::store::Tx<'_>| {
-            held.send(()).unwrap();
-            until.recv().unwrap();
-            Ok(())
-        };
-        database.commit(hold).unwrap();
-    });
-    wait.recv().unwrap();
+    let held = Held::database(&stage);
     wait_until("it is not ready", || ready().status == 503);
     let answer = ready();
     assert!(
@@ -387,7 +375,77 @@ fn readiness_names_what_fails() {
         answer.body
     );
     assert!(answer.body.contains("\nlistener: ok\n"), "{}", answer.body);
-    go_on.send(()).unwrap();
-    other.join().unwrap();
+    held.end();
     wait_until("it is ready again", || ready().status == 200);
+}
+
+/// Somebody who keeps the database to himself.
+struct Held {
+    go_on: Sender<()>,
+    other: JoinHandle<()>,
+}
+
+impl Held {
+    fn database(stage: &Stage) -> Held {
+        let path = stage.place.folder.path().join("wabridge.db");
+        let (held, wait) = channel();
+        let (go_on, until) = channel::<()>();
+        let other = std::thread::spawn(move || {
+            let mut database = Database::open(&path, Access::Visit).unwrap();
+            let hold = |_: &wabridge::store::Tx<'_>| {
+                held.send(()).unwrap();
+                until.recv().unwrap();
+                Ok(())
+            };
+            database.commit(hold).unwrap();
+        });
+        wait.recv().unwrap();
+        Held { go_on, other }
+    }
+
+    fn end(self) {
+        self.go_on.send(()).unwrap();
+        self.other.join().unwrap();
+    }
+}
+
+#[test]
+fn however_many_ask_whether_it_is_ready_few_threads_look() {
+    const ASKERS: usize = 60;
+    const LOOKERS_MAX: usize = 8;
+    let stage = Stage::new();
+    let operator = stage.operator;
+    let ready = move || request(operator, "GET", "/readyz", &[], b"").unwrap();
+    assert_eq!(ready().status, 200);
+    let held = Held::database(&stage);
+    // While one looks all others that come ask too.
+    let mut most = 0;
+    wait_until("it is not ready", || {
+        let asked: Vec<_> = (0..ASKERS).map(|_| std::thread::spawn(ready)).collect();
+        let mut statuses = Vec::new();
+        for one in asked {
+            most = most.max(lookers(&stage));
+            statuses.push(one.join().unwrap().status);
+        }
+        assert!(
+            statuses.iter().all(|s| [200, 503].contains(s)),
+            "{statuses:?}"
+        );
+        statuses.contains(&503)
+    });
+    held.end();
+    assert!((1..=LOOKERS_MAX).contains(&most), "{most} threads looked");
+    wait_until("it is ready again", || ready().status == 200);
+    // A body is none of a question's parts, however slowly it comes.
+    let sent = [("Content-Length", "2000")];
+    let answer = request(operator, "GET", "/readyz", &sent, &[b'x'; 2_000]).unwrap();
+    assert_eq!(answer.status, 400);
+}
+
+/// Threads of the service that look into something for somebody.
+fn lookers(stage: &Stage) -> usize {
+    let tasks = format!("/proc/{}/task", stage.place.service.child.id());
+    let tasks = std::fs::read_dir(tasks).unwrap().flatten();
+    let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+    names.filter(|name| name.trim() == "caller").count()
 }

@@ -8,7 +8,7 @@ use crate::store::{Committer, Refused, Result as StoreResult, Step, Tx};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// A commit that takes longer is none that anybody waits for: Meta gives up sooner.
@@ -31,8 +31,17 @@ pub struct Ready {
     pub pools: Vec<Pulse>,
     /// The webhook's listener.
     pub listener: Arc<HttpServer>,
-    /// The last report, and until when it is good.
-    pub last: Mutex<Option<(Report, i64)>>,
+    /// What came of it last.
+    pub last: Last,
+}
+
+/// The last report.
+#[derive(Debug, Default)]
+pub struct Last {
+    /// And until when it is good.
+    report: Mutex<Option<(Report, i64)>>,
+    /// Held by whoever makes the next one.
+    making: Mutex<()>,
 }
 
 /// What came of it, part by part.
@@ -66,11 +75,10 @@ impl Ready {
     /// Tries all of it, unless that was done a moment ago. Whoever asks meanwhile gets the same
     /// report.
     pub fn report(&self) -> Report {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((report, until_us)) = &*last
-            && clock::monotonic_us() < *until_us
-        {
-            return report.clone();
+        let making = &self.last.making;
+        let _making = making.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(report) = self.fresh() {
+            return report;
         }
         let report = Report(vec![
             ("store", self.store()),
@@ -78,8 +86,26 @@ impl Ready {
             ("workers", alive(&self.pools)),
             ("listener", self.listener()),
         ]);
-        *last = Some((report.clone(), clock::monotonic_us() + GOOD_FOR_US));
+        *self.last() = Some((report.clone(), clock::monotonic_us() + GOOD_FOR_US));
         report
+    }
+
+    /// A report that was made a moment ago, if there is one.
+    pub fn fresh(&self) -> Option<Report> {
+        let now_us = clock::monotonic_us();
+        let last = self.last();
+        let fresh = last.as_ref().filter(|(_, until_us)| now_us < *until_us);
+        fresh.map(|(report, _)| report.clone())
+    }
+
+    /// The last report, however old it is.
+    pub fn latest(&self) -> Option<Report> {
+        self.last().as_ref().map(|(report, _)| report.clone())
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<(Report, i64)>> {
+        let last = &self.last.report;
+        last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether something can be written for good.

@@ -11,6 +11,7 @@
 //! * [`body`]: bodies with a limit, lying lengths
 //! * [`exchange`]: a request, until it is answered
 //! * [`under_way`]: those a stop has to wait for
+//! * [`seats`]: how many may be at something at once
 //! * [`respond`]: who answers which request, so that nobody waits for ever
 //! * [`webhook`]: the webhook itself
 //! * [`operator`]: the operator's listener, which has the rest
@@ -28,6 +29,7 @@ pub mod operator;
 pub mod probe;
 pub mod relay;
 pub mod respond;
+pub mod seats;
 pub mod server;
 pub mod under_way;
 pub mod webhook;

@@ -2,7 +2,8 @@
 //! Prometheus, and `/readyz`, which tries whether all parts do their work.
 
 use super::exchange::Exchange;
-use super::{Answer, body, credential, header};
+use super::seats::Seats;
+use super::{Answer, credential, header};
 use crate::config::{Config, Secret};
 use crate::edge::clock;
 use crate::edge::live::Live;
@@ -11,10 +12,13 @@ use crate::edge::metrics::Metrics;
 use crate::edge::metrics::figures::{Files, Looks};
 use crate::edge::metrics::page::{CONTENT_TYPE, Page};
 use crate::edge::metrics::process::Process;
-use crate::edge::ready::Ready;
+use crate::edge::ready::{Ready, Report};
 use std::path::PathBuf;
 use std::sync::Arc;
-use tiny_http::Method;
+use tiny_http::{Method, Request};
+
+/// Who look at once. Others wait for the same look, or get what was seen last.
+const LOOKS_MAX: usize = 8;
 
 /// What is shown, and where it comes from.
 pub struct Monitor {
@@ -23,6 +27,7 @@ pub struct Monitor {
     database: PathBuf,
     looks: Looks,
     ready: Ready,
+    looking: Seats,
     lines: Few,
 }
 
@@ -36,6 +41,7 @@ impl Monitor {
             metrics,
             database,
             ready,
+            looking: Seats::new(LOOKS_MAX),
             lines: Few::default(),
         }
     }
@@ -45,31 +51,52 @@ impl Monitor {
         matches!(path, "/metrics" | "/readyz")
     }
 
-    /// Answers one request, on a thread of its own: looking into the store or trying a disk may
-    /// take a while, and the few workers do not wait for that.
+    /// Answers one request. Looking into the store or trying a disk may take a while: a thread of
+    /// its own does it, of which there are few, since anybody on this machine may ask.
     pub fn handle(self: &Arc<Self>, exchange: Exchange) {
+        if !exchange.is_read() {
+            return exchange.answer_unread(Answer::text(400, "send no body\n"));
+        }
+        let known = match asked(&exchange.request) {
+            Ok(Asked::Readiness) => self.ready.fresh().map(|report| self.readiness(&report)),
+            Ok(Asked::Page) => self.refused(&exchange.request),
+            Err(refused) => Some(refused),
+        };
+        if let Some(answer) = known {
+            return send(exchange, answer);
+        }
+        let Some(seat) = self.looking.take() else {
+            let latest = self.ready.latest();
+            let latest = latest.filter(|_| asked(&exchange.request) == Ok(Asked::Readiness));
+            let answer = latest.map(|report| self.readiness(&report));
+            let busy = || Answer::text(503, "too many look at once: try again\n");
+            return send(exchange, answer.unwrap_or_else(busy).with("Retry-After", "1"));
+        };
         let own = Arc::clone(self);
-        exchange.aside(move |mut exchange| {
-            body::discard(&mut exchange.request);
-            let url = exchange.request.url();
-            let answer = match (exchange.request.method(), url.split('?').next()) {
-                (Method::Get, Some("/readyz")) => own.readiness(),
-                (Method::Get, _) => {
-                    let authorization = header(&exchange.request, "Authorization");
-                    match may_read(&own.live.now().config, authorization) {
-                        true => own.page(),
-                        false => Answer::text(401, "send Authorization: Bearer <METRICS_KEY>\n")
-                            .with("WWW-Authenticate", "Bearer"),
-                    }
-                }
-                _ => Answer::text(405, "only GET\n").with("Allow", "GET"),
+        exchange.aside(move |exchange| {
+            let answer = match asked(&exchange.request) {
+                Ok(Asked::Readiness) => own.readiness(&own.ready.report()),
+                Ok(Asked::Page) => own.page(),
+                Err(refused) => refused,
             };
-            exchange.answer(answer.with("Cache-Control", "no-store"));
+            drop(seat);
+            send(exchange, answer);
         });
     }
 
-    fn readiness(&self) -> Answer {
-        let report = self.ready.report();
+    /// Why a caller may not read the figures; `None`: they may.
+    fn refused(&self, request: &Request) -> Option<Answer> {
+        let authorization = header(request, "Authorization");
+        match may_read(&self.live.now().config, authorization) {
+            true => None,
+            false => Some(
+                Answer::text(401, "send Authorization: Bearer <METRICS_KEY>\n")
+                    .with("WWW-Authenticate", "Bearer"),
+            ),
+        }
+    }
+
+    fn readiness(&self, report: &Report) -> Answer {
         if report.is_well() {
             return Answer::text(200, report.to_string());
         }
@@ -101,6 +128,26 @@ impl Monitor {
             Err(error) => Answer::text(500, format!("{error}\n")),
         }
     }
+}
+
+/// What one asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Readiness,
+    Page,
+}
+
+fn asked(request: &Request) -> Result<Asked, Answer> {
+    match (request.method(), request.url().split('?').next()) {
+        (Method::Get, Some("/readyz")) => Ok(Asked::Readiness),
+        (Method::Get, _) => Ok(Asked::Page),
+        _ => Err(Answer::text(405, "only GET\n").with("Allow", "GET")),
+    }
+}
+
+/// Answers a request whose body is in memory.
+fn send(exchange: Exchange, answer: Answer) {
+    exchange.answer(answer.with("Cache-Control", "no-store"));
 }
 
 /// Whether a caller bears a key to the figures. Who may send may read them too.
