@@ -4,6 +4,9 @@
 mod support;
 
 use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
 use support::console::*;
 use support::*;
 use wabridge::edge::standin::StandIn;
@@ -104,24 +107,68 @@ impl Shop {
 impl Shop {
     /// Sends the form with a file, as a browser does.
     fn sends_file(&mut self, name: &str, content: &[u8], caption: &str, once: &str) -> Answer {
-        let mut body = Vec::new();
-        let token = self.browser.token.clone();
-        for (field, value) in [("token", token.as_str()), ("once", once), ("text", caption)] {
-            let part = format!(
-                "--X1\r\nContent-Disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n"
-            );
-            body.extend_from_slice(part.as_bytes());
-        }
-        let head = format!(
-            "--X1\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
-             Content-Type: application/octet-stream\r\n\r\n"
-        );
-        body.extend_from_slice(head.as_bytes());
-        body.extend_from_slice(content);
-        body.extend_from_slice(b"\r\n--X1--\r\n");
-        let type_ = ("Content-Type", "multipart/form-data; boundary=X1");
-        self.browser
-            .ask("POST", "/console/conversations/1/file", &[type_], &body)
+        send_file(&mut self.browser, name, content, caption, once)
+    }
+}
+
+fn send_file(
+    browser: &mut Browser,
+    name: &str,
+    content: &[u8],
+    caption: &str,
+    once: &str,
+) -> Answer {
+    let mut body = Vec::new();
+    let token = browser.token.clone();
+    for (field, value) in [("token", token.as_str()), ("once", once), ("text", caption)] {
+        let part =
+            format!("--X1\r\nContent-Disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n");
+        body.extend_from_slice(part.as_bytes());
+    }
+    let head = format!(
+        "--X1\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
+         Content-Type: application/octet-stream\r\n\r\n"
+    );
+    body.extend_from_slice(head.as_bytes());
+    body.extend_from_slice(content);
+    body.extend_from_slice(b"\r\n--X1--\r\n");
+    let type_ = ("Content-Type", "multipart/form-data; boundary=X1");
+    browser.ask("POST", "/console/conversations/1/file", &[type_], &body)
+}
+
+/// A Graph that takes files and says nothing to it.
+struct Mute {
+    url: String,
+    taken: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Mute {
+    fn new() -> Mute {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let taken: Arc<Mutex<Vec<TcpStream>>> = Arc::default();
+        let taking = Arc::clone(&taken);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let taking = Arc::clone(&taking);
+                std::thread::spawn(move || {
+                    let mut line = String::new();
+                    let mut reader = BufReader::new(&stream);
+                    if reader.read_line(&mut line).is_ok() && line.contains("/media") {
+                        taking.lock().unwrap().push(stream);
+                    }
+                });
+            }
+        });
+        Mute { url, taken }
+    }
+
+    fn taken(&self) -> usize {
+        self.taken.lock().unwrap().len()
+    }
+
+    fn hang_up(&self) {
+        self.taken.lock().unwrap().clear();
     }
 }
 
@@ -665,6 +712,56 @@ fn a_file_that_cannot_be_sent_is_refused_with_the_reason() {
     let large = vec![b'x'; 17 << 20];
     assert_eq!(shop.sends_file("a.txt", &large, "", "a").status, 413);
     assert!(shop.stage.place.outbox().is_empty());
+}
+
+#[test]
+fn who_may_not_send_a_file_is_refused_before_it_is_looked_at() {
+    let mut shop = Shop::new(&[]);
+    shop.says(1, ANA, "Ana", "silence");
+    shop.wait_page("/conversations", "silence");
+    shop.page("/conversations/1");
+    // Whoever looked at it first would say that it is too long.
+    let large = vec![b'x'; 17 << 20];
+    let mut elsewhere = shop.browser.clone();
+    elsewhere
+        .headers
+        .push(("Sec-Fetch-Site".into(), "cross-site".into()));
+    let answer = send_file(&mut elsewhere, "a.txt", &large, "", "a");
+    assert_eq!(answer.status, 403, "{}", answer.body);
+    let mut left = shop.browser.clone();
+    shop.acts("/logout", &[]);
+    let answer = send_file(&mut left, "a.txt", &large, "", "a");
+    assert_eq!(answer.status, 401, "{}", answer.body);
+    assert!(answer.body.contains("not logged in"), "{}", answer.body);
+}
+
+#[test]
+fn files_that_graph_does_not_answer_for_hold_up_no_page_and_are_few() {
+    const AT_ONCE: usize = 4;
+    let graph = Mute::new();
+    let mut shop = Shop::new(&[("GRAPH_API_URL", &graph.url)]);
+    shop.says(1, ANA, "Ana", "silence");
+    shop.wait_page("/conversations", "silence");
+    shop.page("/conversations/1");
+    let senders: Vec<_> = (0..AT_ONCE)
+        .map(|n| {
+            let (mut browser, n) = (shop.browser.clone(), n.to_string());
+            std::thread::spawn(move || send_file(&mut browser, "a.txt", n.as_bytes(), "", &n))
+        })
+        .collect();
+    wait_until("all are on their way", || graph.taken() == AT_ONCE);
+    assert!(shop.page("/conversations").contains("silence"));
+    shop.page("/inbox/1");
+    let answer = shop.sends_file("a.txt", b"one too many", "my words", "x");
+    assert_eq!(answer.status, 503, "{}", answer.body);
+    assert!(answer.body.contains("under way already"), "{}", answer.body);
+    graph.hang_up();
+    for sender in senders {
+        let answer = sender.join().unwrap();
+        assert_eq!(answer.status, 502, "{}", answer.body);
+    }
+    // Their places are free again.
+    assert_eq!(shop.sends_file("a.amr", b"#!AMR\n", "x", "y").status, 400);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::form::Form;
 use super::login::{self, Door};
 use super::render::Render;
 use super::reply::Reply;
-use super::routes::{self, ACTIONS, Action, PAGES, Page};
+use super::routes::{self, ACTIONS, Action, Doer, PAGES, Page};
 use super::visit::{Shown, Trouble, Visit};
 use super::{ROOT, assets};
 use crate::config;
@@ -31,6 +31,8 @@ pub struct Desk {
     committer: Committer,
     render: Render,
     door: Door,
+    /// For a look at who comes, before their form is read.
+    peephole: Reader,
 }
 
 /// What is asked for.
@@ -78,12 +80,21 @@ impl Asked {
             To::Action(action, _) => action.body_bytes_max,
         }
     }
+
+    /// Who answers it.
+    pub fn doer(&self) -> Doer {
+        match &self.to {
+            To::Action(action, _) => action.doer,
+            To::Login | To::Page(..) => Doer::Desk,
+        }
+    }
 }
 
 impl Desk {
     /// A desk on this store.
     pub fn new(live: Live, committer: Committer, changed: Changed) -> Desk {
         Desk {
+            peephole: Reader::of(live.now().config.database.clone()),
             changed,
             live,
             committer,
@@ -154,11 +165,15 @@ impl Desk {
             asker: asker(request),
             body: Vec::new(),
         };
-        // Nobody sends us long bodies before we know who it is.
-        if asked.body_bytes_max() > LOGIN_BYTES_MAX
-            && session_of(&live, request, clock::now_ms()).is_none()
-        {
-            return Err(self.who_are_you(&asked));
+        // Nobody has us hold a long form, or takes a seat, before we know who it is.
+        if asked.body_bytes_max() > LOGIN_BYTES_MAX {
+            let session = session_now(&self.peephole, &live, request, clock::now_ms());
+            match session {
+                Ok(Some(_)) if asked.asker.from_here => {}
+                Ok(Some(_)) => return Err(self.sorry(403, "from_elsewhere")),
+                Ok(None) => return Err(self.who_are_you(&asked)),
+                Err(error) => return Err(self.trouble(&Trouble::Store(error))),
+            }
         }
         Ok(asked)
     }

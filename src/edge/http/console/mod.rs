@@ -13,7 +13,8 @@
 //! * [`pages`]: the pages
 //!
 //! Pages have two threads of their own and a short queue, so that neither slow
-//! pages nor passwords being checked hold up the API's few workers.
+//! pages nor passwords being checked hold up the API's few workers. What takes long,
+//! such as a file that goes up to Graph, is done beside them ([`routes::Doer`]).
 //!
 //! # Adding a page
 //!
@@ -37,7 +38,8 @@
 //!
 //! Whatever changes something is a form with `method="post"` and the field
 //! `{{ token }}` in it, a row in [`routes::ACTIONS`], and a function `fn act(visit:
-//! &Visit, form: &Form) -> Shown`. It changes things by [`Visit::change`] alone,
+//! &Visit, form: &Form) -> Shown`; `long` in the place of `action` if it calls Graph
+//! or makes many commits. It changes things by [`Visit::change`] alone,
 //! which writes down who did it in the same commit, and ends with [`Visit::go`],
 //! which leads to a page, with a notice from `words.notices` if one is named. The
 //! token, where the form comes from and the session are checked before.
@@ -57,14 +59,16 @@ pub mod visit;
 pub use form::Form;
 pub use visit::{Shown, Trouble, Visit};
 
+use super::body;
 use super::exchange::Exchange;
+use super::seats::{Seat, Seats};
 use super::under_way::{Counted, UnderWay};
-use super::{Answer, body};
 use crate::edge::live::Live;
 use crate::edge::names::Names;
 use crate::store::{Committer, Reader};
 use desk::{Asked, Changed, Desk};
 use reply::Reply;
+use routes::Doer;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -82,10 +86,14 @@ const WORKERS: usize = 2;
 /// pictures asks for some dozens at once.
 const WAITING_MAX: usize = 64;
 
+/// What takes long, at once. Each may hold a file of 16 MiB.
+const LONG_MAX: usize = 4;
+
 /// Serves the console.
 pub struct Console {
     desk: Arc<Desk>,
     waiting: SyncSender<Job>,
+    long: Seats,
     under_way: UnderWay,
     _names: Names,
 }
@@ -116,6 +124,7 @@ impl Console {
         Ok(Console {
             desk,
             waiting,
+            long: Seats::new(LONG_MAX),
             under_way: UnderWay::default(),
             _names: names,
         })
@@ -133,12 +142,19 @@ impl Console {
             Ok(asked) => asked,
             Err(reply) => return finish(exchange, reply),
         };
-        if exchange.is_read() {
-            return self.read(exchange, asked);
-        }
-        // It comes as slowly as its sender likes: nobody else waits for it.
         let console = Arc::clone(self);
-        exchange.aside(move |exchange| console.read(exchange, asked));
+        match asked.doer() {
+            Doer::Aside => match self.long.take() {
+                Some(seat) => exchange.aside(move |it| console.do_here(it, asked, seat)),
+                None => {
+                    let busy = self.desk.sorry(503, "busy");
+                    finish(exchange, busy.with("Retry-After", "5"));
+                }
+            },
+            Doer::Desk if exchange.is_read() => self.pass_on(exchange, asked),
+            // It comes as slowly as its sender likes: nobody else waits for it.
+            Doer::Desk => exchange.aside(move |it| console.pass_on(it, asked)),
+        }
     }
 
     /// Waits until what was asked is answered, at most `within`.
@@ -146,20 +162,10 @@ impl Console {
         self.under_way.wait(within);
     }
 
-    fn read(&self, mut exchange: Exchange, mut asked: Asked) {
-        match body::read(&mut exchange.request, asked.body_bytes_max()) {
-            Ok(body) => asked.body = body,
-            Err(body::Unread::TooLong) => {
-                return send(exchange, Reply::text(413, "this form is too long"));
-            }
-            Err(body::Unread::Broken) => {
-                return send(exchange, Reply::text(400, "the form cannot be read"));
-            }
-        }
-        let job = Job {
-            exchange,
-            asked,
-            counted: self.under_way.count(),
+    /// Reads the form and leaves the rest to those who draw pages.
+    fn pass_on(&self, exchange: Exchange, asked: Asked) {
+        let Some(job) = self.read(exchange, asked) else {
+            return;
         };
         if let Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) =
             self.waiting.try_send(job)
@@ -167,6 +173,34 @@ impl Console {
             let reply = Reply::text(503, "too much is asked at once: try again in a moment");
             send(job.exchange, reply.with("Retry-After", "1"));
         }
+    }
+
+    /// Reads the form and does what it asks for.
+    fn do_here(&self, exchange: Exchange, asked: Asked, seat: Seat) {
+        if let Some(job) = self.read(exchange, asked) {
+            answer(&self.desk, &self.desk.reader(), job);
+        }
+        drop(seat);
+    }
+
+    /// A request with its form; `None` when there is none, which is said.
+    fn read(&self, mut exchange: Exchange, mut asked: Asked) -> Option<Job> {
+        match body::read(&mut exchange.request, asked.body_bytes_max()) {
+            Ok(body) => asked.body = body,
+            Err(body::Unread::TooLong) => {
+                send(exchange, Reply::text(413, "this form is too long"));
+                return None;
+            }
+            Err(body::Unread::Broken) => {
+                send(exchange, Reply::text(400, "the form cannot be read"));
+                return None;
+            }
+        }
+        Some(Job {
+            exchange,
+            asked,
+            counted: self.under_way.count(),
+        })
     }
 }
 
@@ -176,25 +210,29 @@ fn work(desk: &Desk, jobs: &Mutex<Receiver<Job>>) {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         // Nobody sends any more: the service is gone.
         let Ok(job) = job else { return };
-        let Job {
-            exchange,
-            asked,
-            counted,
-        } = job;
-        let drawn = AssertUnwindSafe(|| desk.answer(&reader, &exchange.request, &asked));
-        let reply = catch_unwind(drawn).unwrap_or_else(|_| {
-            log::error!("msg=\"a page of the console made us panic; it was answered 500\"");
-            Reply::text(500, "this page cannot be shown: a bug of ours")
-        });
-        if reply.is_long() {
-            // Its reader takes it as slowly as they like.
-            exchange.aside(move |exchange| {
-                send(exchange, reply);
-                drop(counted);
-            });
-        } else {
+        answer(desk, &reader, job);
+    }
+}
+
+fn answer(desk: &Desk, reader: &Reader, job: Job) {
+    let Job {
+        exchange,
+        asked,
+        counted,
+    } = job;
+    let drawn = AssertUnwindSafe(|| desk.answer(reader, &exchange.request, &asked));
+    let reply = catch_unwind(drawn).unwrap_or_else(|_| {
+        log::error!("msg=\"a page of the console made us panic; it was answered 500\"");
+        Reply::text(500, "this page cannot be shown: a bug of ours")
+    });
+    if reply.is_long() {
+        // Its reader takes it as slowly as they like.
+        exchange.aside(move |exchange| {
             send(exchange, reply);
-        }
+            drop(counted);
+        });
+    } else {
+        send(exchange, reply);
     }
 }
 
@@ -204,10 +242,14 @@ fn send(exchange: Exchange, reply: Reply) {
     drop(turn);
 }
 
-/// Answers a request whose body nobody wants.
+/// Answers a request whose form nobody wants: it is not held, and read away on a thread
+/// of its own when that can take long.
 fn finish(exchange: Exchange, reply: Reply) {
-    match exchange.is_read() {
-        true => send(exchange, reply),
-        false => exchange.answer_unread(Answer::text(400, "nothing is taken here")),
+    if exchange.is_read() {
+        return send(exchange, reply);
     }
+    exchange.aside(move |mut exchange| {
+        body::discard(&mut exchange.request);
+        send(exchange, reply);
+    });
 }

@@ -15,12 +15,24 @@ pub struct Page {
     pub show: fn(&Visit) -> Shown,
 }
 
+/// Who does an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doer {
+    /// One of the few who draw pages: it is done in moments.
+    Desk,
+    /// A thread of its own, of which there are few too: it holds much, calls Graph or
+    /// makes many commits, and no page waits for that.
+    Aside,
+}
+
 /// Something that changes something: a form's target.
 pub struct Action {
     /// As of a page.
     pub path: &'static str,
     /// The longest form it takes.
     pub body_bytes_max: usize,
+    /// Who does it.
+    pub doer: Doer,
     /// Does it.
     pub act: fn(&Visit, &Form) -> Shown,
 }
@@ -33,7 +45,15 @@ const fn action(path: &'static str, act: fn(&Visit, &Form) -> Shown) -> Action {
     Action {
         path,
         body_bytes_max: FORM_BYTES_MAX,
+        doer: Doer::Desk,
         act,
+    }
+}
+
+const fn long(path: &'static str, act: fn(&Visit, &Form) -> Shown) -> Action {
+    Action {
+        doer: Doer::Aside,
+        ..action(path, act)
     }
 }
 
@@ -68,10 +88,9 @@ pub const ACTIONS: &[Action] = &[
     action("/logout", login::end),
     action("/conversations/{}/text", pages::thread::act::text),
     Action {
-        path: "/conversations/{}/file",
         // Besides the file, its caption and what stands between parts.
         body_bytes_max: pages::thread::act::FILE_BYTES_MAX + FORM_BYTES_MAX,
-        act: pages::thread::file::send,
+        ..long("/conversations/{}/file", pages::thread::file::send)
     },
     action("/conversations/{}/forget", pages::thread::forget::begin),
     action("/conversations/{}/template", pages::thread::act::template),
@@ -79,12 +98,12 @@ pub const ACTIONS: &[Action] = &[
     action("/conversations/{}/take", pages::thread::act::take),
     action("/conversations/{}/give", pages::thread::act::give),
     action("/inbox/selected", pages::inbox::selected),
-    action("/inbox/all", pages::inbox::all_of_error),
-    action("/inbox/drop", pages::inbox::drop_consumer),
+    long("/inbox/all", pages::inbox::all_of_error),
+    long("/inbox/drop", pages::inbox::drop_consumer),
     action("/inbox/{}/replay", pages::inbox::replay),
     action("/inbox/{}/give_up", pages::inbox::give_up),
     action("/outbox/selected", pages::outbox::selected),
-    action("/outbox/all", pages::outbox::all_of_code),
+    long("/outbox/all", pages::outbox::all_of_code),
     action("/outbox/{}/steer", pages::outbox::steer),
     action("/rules", pages::rules::put),
 ];
