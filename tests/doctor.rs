@@ -5,7 +5,10 @@
 mod support;
 
 use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::process::Output;
+use std::sync::{Arc, Mutex};
 use support::*;
 use wabridge::edge::standin::{App as MetaApp, Number, Options, StandIn};
 use wabridge::wire::sample::Sample;
@@ -235,6 +238,40 @@ fn what_is_wrong_with_settings_and_service_is_named_too() {
     let output = setup.run(&["check", "--online"]);
     let text = said(&output);
     assert_eq!(text.matches("Graph cannot be reached").count(), 1, "{text}");
+}
+
+#[test]
+fn an_address_that_is_not_ours_does_not_get_the_verify_token() {
+    let stage = Stage::new(&[]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let heard: Arc<Mutex<String>> = Arc::default();
+    let hearing = Arc::clone(&heard);
+    // It gives back any challenge, as whoever collects tokens would.
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut head = String::new();
+            let mut lines = BufReader::new(&stream);
+            while lines.read_line(&mut head).is_ok_and(|read| read > 2) {}
+            let challenge = head.split("hub.challenge=").nth(1).unwrap_or_default();
+            let challenge = challenge.split(['&', ' ']).next().unwrap();
+            let length = challenge.len();
+            let _ = write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{challenge}"
+            );
+            hearing.lock().unwrap().push_str(&head);
+        }
+    });
+    stage.standin.set_callback(&url);
+    stage.check(1, &["something else than wabridge answers there"]);
+    let heard = heard.lock().unwrap().clone();
+    assert!(heard.contains("hub.challenge="), "{heard}");
+    assert!(!heard.contains(VERIFY_TOKEN), "{heard}");
+    assert!(
+        !heard.contains("POST"),
+        "nor anything that is signed: {heard}"
+    );
 }
 
 #[test]

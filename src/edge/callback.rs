@@ -1,9 +1,10 @@
-//! What answers at the webhook's public address: Meta's handshake and a signed
+//! What answers at the webhook's public address: the handshake and a signed
 //! notification, played by us from outside.
 
 use super::graph::{Roots, RootsError, in_words, is_distrusted};
 use crate::config::{Config, Secret};
 use crate::policy::doctor::{Shake, Taken};
+use crate::wire::handshake;
 use crate::wire::signature::HubKeys;
 use std::time::Duration;
 use ureq::{Agent, Error, Proxy};
@@ -44,12 +45,24 @@ impl Caller {
         Ok(Caller { agent })
     }
 
-    /// Meta's verification request, with a challenge that nobody can know.
+    /// Meta's verification request, with a challenge that nobody can know. Whoever
+    /// answers sees the token: this is for an address that Meta is to be told.
     pub fn shake(&self, url: &str, verify_token: &Secret, challenge: &str) -> Shake {
+        self.ask(url, verify_token.expose(), challenge, challenge)
+    }
+
+    /// Whether a service with this token answers, which nobody else is shown.
+    pub fn prove(&self, url: &str, verify_token: &Secret, challenge: &str) -> Shake {
+        let token = verify_token.expose();
+        let proof = handshake::proof(token, challenge);
+        self.ask(url, &proof, challenge, &handshake::answer(token, challenge))
+    }
+
+    fn ask(&self, url: &str, verify_token: &str, challenge: &str, expected: &str) -> Shake {
         let query = form_urlencoded::Serializer::new(String::new())
             .append_pair("hub.mode", "subscribe")
             .append_pair("hub.challenge", challenge)
-            .append_pair("hub.verify_token", verify_token.expose())
+            .append_pair("hub.verify_token", verify_token)
             .finish();
         let joint = if url.contains('?') { '&' } else { '?' };
         let answer = self.agent.get(format!("{url}{joint}{query}")).call();
@@ -62,14 +75,14 @@ impl Caller {
             200 => {
                 let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX);
                 match body.read_to_vec() {
-                    Ok(body) if body == challenge.as_bytes() => Shake::Passed,
+                    Ok(body) if body == expected.as_bytes() => Shake::Passed,
                     _ => Shake::Otherwise,
                 }
             }
             301..=303 | 307 | 308 => {
                 let to = answer.headers().get("Location");
                 let to = to.and_then(|to| to.to_str().ok()).unwrap_or_default();
-                Shake::Redirect(place_of(to, verify_token.expose()))
+                Shake::Redirect(place_of(to, verify_token))
             }
             status => Shake::Status(status),
         }

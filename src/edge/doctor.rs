@@ -94,7 +94,7 @@ impl<'c> Doctor<'c> {
             .all_places()
             .into_iter()
             .map(|place| {
-                let shake = self.shake(&place.url);
+                let shake = self.prove(&place.url);
                 let passed = shake == Shake::Passed;
                 PlaceFacts {
                     taken: passed
@@ -107,13 +107,23 @@ impl<'c> Doctor<'c> {
             .collect();
     }
 
-    /// Meta's handshake with an address.
+    /// Meta's handshake with an address that the operator names: it gets the token, as
+    /// it will get it from Meta.
     pub fn shake(&self, url: &str) -> Shake {
-        let Some(verify_token) = self.config.verify_tokens.first() else {
-            return Shake::NotAsked;
-        };
-        let challenge = hex(&clock::random::<16>());
-        self.caller.shake(url, verify_token, &challenge)
+        self.asked(|token, challenge| self.caller.shake(url, token, challenge))
+    }
+
+    /// Whether an address that Meta has leads to a service with our token. It may be
+    /// anybody's, and does not get the token.
+    fn prove(&self, url: &str) -> Shake {
+        self.asked(|token, challenge| self.caller.prove(url, token, challenge))
+    }
+
+    fn asked(&self, ask: impl FnOnce(&Secret, &str) -> Shake) -> Shake {
+        match self.config.verify_tokens.first() {
+            Some(verify_token) => ask(verify_token, &hex(&clock::random::<16>())),
+            None => Shake::NotAsked,
+        }
     }
 
     /// Does one step.

@@ -103,7 +103,7 @@ pub struct NumberFacts {
 pub struct PlaceFacts {
     /// The address.
     pub place: Place,
-    /// What it made of Meta's handshake, played by us.
+    /// What it made of the handshake, played by us.
     pub shake: Shake,
     /// What it made of a signed notification without events, if it passed.
     pub taken: Option<Taken>,
@@ -134,13 +134,13 @@ pub enum SetAt {
 /// What an address makes of the handshake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shake {
-    /// It gives the challenge back, as it must.
+    /// It answers as a service with our VERIFY_TOKEN does.
     Passed,
     /// Another HTTP status.
     Status(u16),
     /// A redirect, to there.
     Redirect(String),
-    /// 200, and something else than the challenge.
+    /// 200, and something else than that.
     Otherwise,
     /// Nobody proved to be who they should be: the certificate.
     Distrusted,

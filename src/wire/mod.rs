@@ -16,11 +16,13 @@
 //! * [`relay`]: what of a call and its answer is passed on
 //! * [`retry_after`]: how long the other side of a call asks us to wait
 //! * [`setup`]: how things are set up at Meta, as Graph tells
+//! * [`handshake`]: whether an address leads to us, asked without showing a secret
 //! * [`signature`]: `X-Hub-Signature-256` and Standard Webhooks
 //! * [`sample`]: notifications as Meta would send them, for trying and testing
 
 pub mod compose;
 pub mod event;
+pub mod handshake;
 pub mod join;
 pub mod media;
 pub mod mention;

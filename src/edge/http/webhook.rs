@@ -11,6 +11,7 @@ use crate::edge::log::Few;
 use crate::edge::metrics::{Metrics, Receipt};
 use crate::gateway::{Gateway, Received};
 use crate::store::{Committer, Refused, Result, Step, StoreError, Tx};
+use crate::wire::handshake;
 use crate::wire::notification::{self, Incoming};
 use std::sync::Arc;
 use tiny_http::Method;
@@ -96,6 +97,13 @@ impl Webhook {
         };
         if challenge.len() > CHALLENGE_BYTES_MAX {
             return Answer::text(400, "hub.challenge is too long\n");
+        }
+        let tokens = config.verify_tokens.iter().map(Secret::expose);
+        if mode == "subscribe"
+            && let Some(answer) = handshake::answered(tokens, &token, &challenge)
+        {
+            log::debug!("msg=\"a check asked whether this is us\" request={id}");
+            return Answer::text(200, answer);
         }
         let known = Secret::known(&config.verify_tokens, &token);
         if mode != "subscribe" || known.is_none() {

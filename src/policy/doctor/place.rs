@@ -55,7 +55,8 @@ pub fn told(path: &str, plain_http: bool, asked: &PlaceFacts) -> Finding {
         ),
         Shake::Otherwise => Finding::wrong(
             about,
-            "something else than wabridge answers there: it does not give the challenge back",
+            "something else than wabridge answers there: what it says to the handshake is not what this \
+             service says",
             elsewhere(path, set_at),
         ),
         Shake::Status(status) => refused(path, about, set_at, *status),
