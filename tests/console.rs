@@ -181,6 +181,51 @@ fn wrong_passwords_are_refused_and_soon_not_even_looked_at() {
 }
 
 #[test]
+fn strangers_with_many_addresses_lock_out_nobody_who_can_be_told_from_them() {
+    let mut stage = Stage::new(&[]);
+    let from = |stage: &Stage, address: &str| {
+        let mut browser = stage.browser();
+        let header = ("X-Real-IP".to_owned(), address.to_owned());
+        browser.headers.push(header);
+        browser
+    };
+    let logs_in = |browser: &mut Browser, password: &str| {
+        browser.get("/console/login");
+        browser.send("/console/login", &[("password", password)])
+    };
+    let mut known = from(&stage, "203.0.113.1");
+    assert_eq!(logs_in(&mut known, PASSWORD).status, 303);
+    // What is remembered of addresses is gone then.
+    stage.restart(&[]);
+    known.address = stage.address;
+    known.cookies.remove("wabridge_session");
+    let is_refused = |n: &usize| {
+        let mut stranger = from(&stage, &format!("198.51.{}.{}", n / 250, n % 250));
+        let answer = logs_in(&mut stranger, "guessed guessed");
+        // For long enough for all that follows.
+        let wait = answer
+            .header("Retry-After")
+            .map(|s| s.parse::<u64>().unwrap());
+        answer.status == 429 && wait >= Some(10)
+    };
+    assert!(
+        (0..10_000).any(|n| is_refused(&n)),
+        "strangers try on and on"
+    );
+    let answer = logs_in(&mut from(&stage, "203.0.113.1"), PASSWORD);
+    assert_eq!(answer.status, 429, "another browser");
+    assert!(answer.body.contains("Try again in "), "{}", answer.body);
+    assert!(answer.body.contains("ssh -L"), "{}", answer.body);
+    let mut forged = from(&stage, "203.0.113.2");
+    let cookie = format!("{}0", known.cookies["wabridge_browser"]);
+    forged.cookies.insert("wabridge_browser".into(), cookie);
+    assert_eq!(logs_in(&mut forged, PASSWORD).status, 429);
+    known.headers[0].1 = "203.0.113.99".into();
+    assert_eq!(logs_in(&mut known, PASSWORD).status, 303, "wherever it is");
+    assert_eq!(logs_in(&mut stage.browser(), PASSWORD).status, 303, "here");
+}
+
+#[test]
 fn forms_that_are_not_ours_change_nothing() {
     let stage = Stage::new(&[]);
     let mut browser = stage.logged_in();
@@ -273,7 +318,7 @@ fn cookies_are_for_this_browser_and_by_tls_for_tls_alone() {
             .lines()
             .filter(|l| l.starts_with("Set-Cookie"))
             .collect();
-        assert_eq!(cookies.len(), 2, "{cookies:?}");
+        assert_eq!(cookies.len(), 3, "{cookies:?}");
         for cookie in cookies {
             assert!(cookie.contains("; HttpOnly; SameSite=Strict"), "{cookie}");
             assert!(cookie.contains("Path=/console;"), "{cookie}");

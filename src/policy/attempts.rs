@@ -1,12 +1,19 @@
-//! How often a password may be tried: each address by itself, so that whoever
-//! guesses waits ever longer, and all together, so that many addresses bring
-//! little. Where somebody was right before, the latter does not count: else whoever
-//! has many addresses could lock the operator out. What is remembered has a bound;
-//! a restart forgets it.
+//! How often a password may be tried: by each who tries, so that whoever guesses
+//! waits ever longer; and by all strange addresses together, so that many of them
+//! bring little.
+//!
+//! The latter must not lock the operator out, for whom somebody with many addresses
+//! could leave no try. So it does not count for who can be told from them: a browser
+//! in which somebody logged in before, by its cookie, which holds through a restart
+//! (OWASP: "Slow Down Online Guessing Attacks with Device Cookies"); an address where
+//! somebody was right before; and who comes from this machine itself. Each of these
+//! is one, and waits for its own mistakes. What is remembered has a bound; a restart
+//! forgets it.
 //!
 //! Times are milliseconds of a clock that nobody sets: one that is set back would
 //! lock the operator out.
 
+use super::session::ID_BYTES;
 use std::collections::HashMap;
 // Addresses as values: `core` has no sockets.
 use core::net::{IpAddr, Ipv6Addr};
@@ -29,9 +36,9 @@ const FORGOTTEN_AFTER_MS: i64 = 3_600_000;
 const TOGETHER: i64 = 60;
 const TOGETHER_EVERY_MS: i64 = 30_000;
 
-/// Addresses remembered. When there are more, the one that was quiet longest is
-/// forgotten: what all may do together bounds it still.
-const ADDRESSES_MAX: usize = 1_000;
+/// Those remembered who made mistakes. When there are more, the one that was quiet
+/// longest is forgotten: what all may do together bounds it still.
+const REMEMBERED_MAX: usize = 1_000;
 
 /// Places remembered where somebody was right.
 const KNOWN_MAX: usize = 100;
@@ -54,6 +61,17 @@ impl Place {
     }
 }
 
+/// Who tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Who {
+    /// A browser in which somebody logged in before: nobody else has its cookie.
+    Browser([u8; ID_BYTES]),
+    /// Somebody who comes from this machine itself, such as by a tunnel.
+    Here,
+    /// Somebody at this address.
+    At(Place),
+}
+
 /// Whether a password is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -66,7 +84,7 @@ pub enum Answer {
 /// The mistakes so far.
 #[derive(Debug, Default)]
 pub struct Attempts {
-    of: HashMap<Place, Mistakes>,
+    of: HashMap<Who, Mistakes>,
     /// Where somebody was right, the last one last.
     known: Vec<Place>,
     /// When all are back at no mistake together; in the past: they are.
@@ -98,13 +116,13 @@ impl Mistakes {
 
 impl Attempts {
     /// Whether somebody may try.
-    pub fn ask(&self, place: Place, now: i64) -> Answer {
-        let own = self.of.get(&place);
+    pub fn ask(&self, who: Who, now: i64) -> Answer {
+        let own = self.of.get(&who);
         let own = own.filter(|mistakes| !mistakes.is_forgotten(now));
         let own_until = own.map_or(now, |mistakes| mistakes.wait_until());
-        let all_until = match self.known.contains(&place) {
-            true => now,
-            false => self.well_at - (TOGETHER - 1) * TOGETHER_EVERY_MS,
+        let all_until = match self.is_strange(who) {
+            true => self.well_at - (TOGETHER - 1) * TOGETHER_EVERY_MS,
+            false => now,
         };
         match own_until.max(all_until) - now {
             wait if wait > 0 => Answer::Wait(wait),
@@ -112,18 +130,27 @@ impl Attempts {
         }
     }
 
+    fn is_strange(&self, who: Who) -> bool {
+        match who {
+            Who::Browser(_) | Who::Here => false,
+            Who::At(place) => !self.known.contains(&place),
+        }
+    }
+
     /// Somebody was wrong.
-    pub fn wrong(&mut self, place: Place, now: i64) {
-        let full_at = now.saturating_add(TOGETHER * TOGETHER_EVERY_MS);
-        self.well_at = (self.well_at.max(now) + TOGETHER_EVERY_MS).min(full_at);
+    pub fn wrong(&mut self, who: Who, now: i64) {
+        if self.is_strange(who) {
+            let full_at = now.saturating_add(TOGETHER * TOGETHER_EVERY_MS);
+            self.well_at = (self.well_at.max(now) + TOGETHER_EVERY_MS).min(full_at);
+        }
         self.of.retain(|_, mistakes| !mistakes.is_forgotten(now));
-        if self.of.len() >= ADDRESSES_MAX && !self.of.contains_key(&place) {
+        if self.of.len() >= REMEMBERED_MAX && !self.of.contains_key(&who) {
             let quietest = self.of.iter().min_by_key(|(_, mistakes)| mistakes.last);
-            if let Some(place) = quietest.map(|(place, _)| *place) {
-                self.of.remove(&place);
+            if let Some(quietest) = quietest.map(|(who, _)| *who) {
+                self.of.remove(&quietest);
             }
         }
-        let mistakes = self.of.entry(place).or_insert(Mistakes {
+        let mistakes = self.of.entry(who).or_insert(Mistakes {
             count: 0,
             last: now,
         });
@@ -132,8 +159,9 @@ impl Attempts {
     }
 
     /// Somebody was right: their mistakes were slips.
-    pub fn right(&mut self, place: Place) {
-        self.of.remove(&place);
+    pub fn right(&mut self, who: Who) {
+        self.of.remove(&who);
+        let Who::At(place) = who else { return };
         self.known.retain(|known| *known != place);
         if self.known.len() == KNOWN_MAX {
             self.known.remove(0);
@@ -148,13 +176,13 @@ mod tests {
 
     const NOW: i64 = 5;
 
-    fn place(last: u8) -> Place {
-        Place::of(IpAddr::from([192, 0, 2, last]))
+    fn place(last: u8) -> Who {
+        Who::At(Place::of(IpAddr::from([192, 0, 2, last])))
     }
 
-    fn many(n: usize) -> Place {
+    fn many(n: usize) -> Who {
         let [.., a, b] = n.to_be_bytes();
-        Place::of(IpAddr::from([10, 0, a, b]))
+        Who::At(Place::of(IpAddr::from([10, 0, a, b])))
     }
 
     /// How long one waits after so many mistakes, each made as soon as possible.
@@ -223,34 +251,45 @@ mod tests {
     }
 
     #[test]
-    fn many_addresses_do_not_lock_out_who_was_right_before() {
+    fn many_addresses_do_not_lock_out_who_can_be_told_from_them() {
         let mut attempts = Attempts::default();
+        let browser = |id| Who::Browser([id; ID_BYTES]);
         attempts.right(place(1));
         (0..TOGETHER as usize).for_each(|n| attempts.wrong(many(n), NOW));
         assert_ne!(attempts.ask(place(2), NOW), Answer::Try);
-        assert_eq!(attempts.ask(place(1), NOW), Answer::Try);
-        (0..=FREE).for_each(|_| attempts.wrong(place(1), NOW));
-        let own = Answer::Wait(FIRST_WAIT_MS);
-        assert_eq!(attempts.ask(place(1), NOW), own, "their own mistakes count");
+        for known in [place(1), browser(1), Who::Here] {
+            assert_eq!(attempts.ask(known, NOW), Answer::Try, "{known:?}");
+            (0..=FREE).for_each(|_| attempts.wrong(known, NOW));
+            let own = Answer::Wait(FIRST_WAIT_MS);
+            assert_eq!(attempts.ask(known, NOW), own, "{known:?}: for their own");
+        }
+        assert_eq!(attempts.ask(browser(2), NOW), Answer::Try);
         (0..2 * KNOWN_MAX).for_each(|n| attempts.right(many(n)));
         assert_eq!(attempts.known.len(), KNOWN_MAX);
     }
 
     #[test]
+    fn who_is_known_takes_no_try_from_strangers() {
+        let mut attempts = Attempts::default();
+        (0..2 * TOGETHER).for_each(|_| attempts.wrong(Who::Here, NOW));
+        assert_eq!(attempts.ask(place(1), NOW), Answer::Try);
+    }
+
+    #[test]
     fn no_more_addresses_are_remembered_than_that() {
         let mut attempts = Attempts::default();
-        for n in 0..3 * ADDRESSES_MAX {
+        for n in 0..3 * REMEMBERED_MAX {
             attempts.wrong(many(n), NOW + n as i64);
         }
-        assert_eq!(attempts.of.len(), ADDRESSES_MAX);
-        assert!(attempts.of.contains_key(&many(3 * ADDRESSES_MAX - 1)));
+        assert_eq!(attempts.of.len(), REMEMBERED_MAX);
+        assert!(attempts.of.contains_key(&many(3 * REMEMBERED_MAX - 1)));
         attempts.wrong(place(1), NOW + 2 * FORGOTTEN_AFTER_MS);
         assert_eq!(attempts.of.len(), 1);
     }
 
     #[test]
     fn one_network_is_one_place() {
-        let v6 = |text: &str| Place::of(text.parse().unwrap());
+        let v6 = |text: &str| Who::At(Place::of(text.parse().unwrap()));
         assert_eq!(v6("2001:db8::1"), v6("2001:db8::ffff:1"));
         assert_ne!(v6("2001:db8::1"), v6("2001:db8:0:1::1"));
         assert_eq!(v6("::ffff:192.0.2.1"), place(1));

@@ -18,6 +18,10 @@ pub const IDLE_MS: i64 = 30 * 60_000;
 /// And it ends after so long in any case: a working day.
 pub const LASTS_MS: i64 = 12 * 3_600_000;
 
+/// A browser is known for so long after somebody last logged in in it: longer than
+/// any holiday. It opens nothing by itself (policy::attempts).
+pub const BROWSER_LASTS_MS: i64 = 90 * 24 * 3_600_000;
+
 /// A cookie is written anew only when it says something older than this: not
 /// every answer needs one.
 pub const RENEW_AFTER_MS: i64 = 60_000;
@@ -53,6 +57,8 @@ pub enum Purpose {
     Operator,
     /// The bearer was shown the page that asks for it.
     Visitor,
+    /// Somebody has shown the password in this browser before.
+    Browser,
 }
 
 impl Purpose {
@@ -60,6 +66,15 @@ impl Purpose {
         match self {
             Purpose::Operator => "operator",
             Purpose::Visitor => "visitor",
+            Purpose::Browser => "browser",
+        }
+    }
+
+    /// For how long it is good, unseen and in all.
+    fn lasts_ms(self) -> (i64, i64) {
+        match self {
+            Purpose::Operator | Purpose::Visitor => (IDLE_MS, LASTS_MS),
+            Purpose::Browser => (BROWSER_LASTS_MS, BROWSER_LASTS_MS),
         }
     }
 }
@@ -92,7 +107,7 @@ impl Session {
         }
     }
 
-    /// When it is over in any case.
+    /// When an operator's is over in any case.
     pub fn over_at(&self) -> i64 {
         self.started.saturating_add(LASTS_MS)
     }
@@ -102,12 +117,13 @@ impl Session {
         hex(&self.id[..4])
     }
 
-    fn standing(&self, now: i64) -> Result<(), Refused> {
+    fn standing(&self, purpose: Purpose, now: i64) -> Result<(), Refused> {
+        let (idle_ms, lasts_ms) = purpose.lasts_ms();
         let ahead = self.started.max(self.seen) > now.saturating_add(AHEAD_MAX_MS);
         match self {
             _ if ahead || self.seen < self.started => Err(Refused::Unknown),
-            _ if now >= self.over_at() => Err(Refused::Over),
-            _ if now >= self.seen.saturating_add(IDLE_MS) => Err(Refused::Idle),
+            _ if now >= self.started.saturating_add(lasts_ms) => Err(Refused::Over),
+            _ if now >= self.seen.saturating_add(idle_ms) => Err(Refused::Idle),
             _ => Ok(()),
         }
     }
@@ -141,7 +157,7 @@ impl Keys {
         let (said, signature) = cookie.rsplit_once('.').ok_or(Refused::Unknown)?;
         let session = read_claims(said).ok_or(Refused::Unknown)?;
         match self.verify(&self.signed(purpose.as_str(), said), signature) {
-            true => session.standing(now).map(|()| session),
+            true => session.standing(purpose, now).map(|()| session),
             false => Err(Refused::Unknown),
         }
     }
@@ -240,6 +256,17 @@ mod tests {
         check(LASTS_MS - 5, LASTS_MS - 1, Ok(()));
         check(LASTS_MS - 5, LASTS_MS, Err(Refused::Over));
         check(LASTS_MS + 5, LASTS_MS + 9, Err(Refused::Over));
+    }
+
+    #[test]
+    fn a_browser_is_known_for_long_and_nobody_is_in_by_that() {
+        let keys = keys(&[NEW]);
+        let cookie = keys.cookie(Purpose::Browser, &session());
+        let known = |after: i64| keys.session(Purpose::Browser, &cookie, NOW + after);
+        assert_eq!(known(BROWSER_LASTS_MS - 1), Ok(session()));
+        assert_eq!(known(BROWSER_LASTS_MS), Err(Refused::Over));
+        let found = keys.session(Purpose::Operator, &cookie, NOW);
+        assert_eq!(found, Err(Refused::Unknown));
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub struct Asked {
 pub(super) struct Asker {
     /// The browser's address, as the proxy tells it.
     pub ip: IpAddr,
+    /// From this machine itself: no proxy tells of anybody else.
+    pub is_here: bool,
     /// The proxy was reached by TLS.
     pub by_tls: bool,
     /// A form that was sent from one of our own pages, as far as the browser tells.
@@ -311,10 +313,11 @@ fn asker(request: &Request) -> Asker {
     let peer = peer.unwrap_or(IpAddr::from([127, 0, 0, 1]));
     let told = |name| header(request, name).filter(|_| peer.is_loopback());
     let forwarded = || told("X-Forwarded-For")?.rsplit(',').next();
-    let ip = told("X-Real-IP").or_else(forwarded);
-    let ip = ip.and_then(|ip| ip.trim().parse().ok());
+    let told_ip = told("X-Real-IP").or_else(forwarded);
+    let ip = told_ip.and_then(|ip| ip.trim().parse().ok());
     Asker {
         ip: ip.unwrap_or(peer),
+        is_here: peer.is_loopback() && told_ip.is_none(),
         by_tls: told("X-Forwarded-Proto").is_some_and(|by| by.eq_ignore_ascii_case("https")),
         from_here: from_here(
             header(request, "Sec-Fetch-Site"),

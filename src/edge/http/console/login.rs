@@ -11,8 +11,8 @@ use crate::edge::clock;
 use crate::edge::http::header;
 use crate::edge::log::Few;
 use crate::gateway::trail;
-use crate::policy::attempts::{Answer, Attempts, Place};
-use crate::policy::session::{Purpose, Session};
+use crate::policy::attempts::{Answer, Attempts, Place, Who};
+use crate::policy::session::{BROWSER_LASTS_MS, Purpose, Session};
 use crate::store::rows::NewDeed;
 use minijinja::context;
 use std::sync::{Mutex, TryLockError};
@@ -35,7 +35,7 @@ enum Tried {
 }
 
 impl Door {
-    fn try_password(&self, console: &config::Console, place: Place, password: &str) -> Tried {
+    fn try_password(&self, console: &config::Console, who: Who, password: &str) -> Tried {
         let mut attempts = match self.attempts.try_lock() {
             Ok(attempts) => attempts,
             Err(TryLockError::Poisoned(error)) => error.into_inner(),
@@ -43,16 +43,16 @@ impl Door {
             Err(TryLockError::WouldBlock) => return Tried::Wait(1_000),
         };
         let now = clock::monotonic_us() / 1_000;
-        if let Answer::Wait(wait) = attempts.ask(place, now) {
+        if let Answer::Wait(wait) = attempts.ask(who, now) {
             return Tried::Wait(wait);
         }
         match console.password.is_of(password) {
             true => {
-                attempts.right(place);
+                attempts.right(who);
                 Tried::Right
             }
             false => {
-                attempts.wrong(place, now);
+                attempts.wrong(who, now);
                 Tried::Wrong
             }
         }
@@ -74,25 +74,37 @@ pub(super) fn enter(
         None => query_parameter(asked.query(), "next"),
     };
     let next = if is_ours(&next) { next } else { String::new() };
-    let visitor = cookies(request, Purpose::Visitor)
-        .find_map(|cookie| console.sessions.session(Purpose::Visitor, cookie, now).ok());
+    let borne = |purpose| {
+        let mut cookies = cookies(request, purpose);
+        cookies.find_map(|cookie| console.sessions.session(purpose, cookie, now).ok())
+    };
+    let visitor = borne(Purpose::Visitor);
     let Some(form) = form else {
         if is_in {
             return Ok(Reply::see(&visit::address(&next, None)));
         }
         let notice = query_parameter(asked.query(), "notice");
-        return page(desk, console, asked, visitor, 200, &next, &notice);
+        return page(desk, console, asked, visitor, 200, (&next, &notice, None));
     };
     let token = form.get("token");
     let shown = visitor.is_some_and(|visitor| console.sessions.is_form_token(&visitor, token));
     if !asked.asker.from_here || !shown {
-        return page(desk, console, asked, visitor, 403, &next, "try_again");
+        return page(
+            desk,
+            console,
+            asked,
+            visitor,
+            403,
+            (&next, "try_again", None),
+        );
     }
-    let place = Place::of(asked.asker.ip);
-    match desk
-        .door()
-        .try_password(console, place, form.get("password"))
-    {
+    let browser = borne(Purpose::Browser);
+    let who = match &browser {
+        Some(browser) => Who::Browser(browser.id),
+        None if asked.asker.is_here => Who::Here,
+        None => Who::At(Place::of(asked.asker.ip)),
+    };
+    match desk.door().try_password(console, who, form.get("password")) {
         Tried::Right => {
             let session = Session::begin(clock::random(), now);
             let (name, address) = (session.name(), asked.asker.ip.to_string());
@@ -113,30 +125,42 @@ pub(super) fn enter(
             let cookie = console.sessions.cookie(Purpose::Operator, &session);
             let reply = Reply::see(&visit::address(&next, None));
             let reply = set_cookie(reply, Purpose::Operator, &cookie, asked.asker.by_tls);
+            let id = browser.map_or_else(clock::random, |browser| browser.id);
+            let known = Session::begin(id, now);
+            let cookie = console.sessions.cookie(Purpose::Browser, &known);
+            let reply = set_cookie(reply, Purpose::Browser, &cookie, asked.asker.by_tls);
             Ok(set_cookie(reply, Purpose::Visitor, "", asked.asker.by_tls))
         }
         Tried::Wrong => {
             if let Some(held_back) = desk.door().lines.pass(now) {
                 log::warn!("msg=\"a wrong password for the console\"{held_back}");
             }
-            page(desk, console, asked, visitor, 403, &next, "wrong_password")
+            page(
+                desk,
+                console,
+                asked,
+                visitor,
+                403,
+                (&next, "wrong_password", None),
+            )
         }
         Tried::Wait(wait) => {
-            let reply = page(desk, console, asked, visitor, 429, &next, "too_often")?;
             let seconds = (wait + 999) / 1_000;
+            let facts = (next.as_str(), "too_often", Some(seconds * 1_000));
+            let reply = page(desk, console, asked, visitor, 429, facts)?;
             Ok(reply.with("Retry-After", seconds.to_string()))
         }
     }
 }
 
+/// The page: where it leads, what is to be said, and how long to wait.
 fn page(
     desk: &Desk,
     console: &config::Console,
     asked: &Asked,
     visitor: Option<Session>,
     status: u16,
-    next: &str,
-    notice: &str,
+    (next, notice, wait): (&str, &str, Option<i64>),
 ) -> Shown {
     let visitor = visitor.unwrap_or_else(|| Session::begin(clock::random(), clock::now_ms()));
     let token = console.sessions.form_token(&visitor);
@@ -144,6 +168,7 @@ fn page(
         token => desk.render().token(&token),
         notice,
         next,
+        wait,
     };
     let reply = Reply::page(status, desk.render().page("login.html", facts)?);
     let cookie = console.sessions.cookie(Purpose::Visitor, &visitor);
@@ -192,6 +217,7 @@ fn cookie_name(purpose: Purpose) -> &'static str {
     match purpose {
         Purpose::Operator => "wabridge_session",
         Purpose::Visitor => "wabridge_login",
+        Purpose::Browser => "wabridge_browser",
     }
 }
 
@@ -202,10 +228,14 @@ pub(super) fn cookies(request: &Request, purpose: Purpose) -> impl Iterator<Item
     pairs.filter_map(move |(name, value)| (name == cookie_name(purpose)).then_some(value))
 }
 
-/// Sets a cookie; an empty one is taken back. It goes when the browser does, to
-/// no page of others and into no script.
+/// Sets a cookie; an empty one is taken back. It goes to no page of others and into no
+/// script, and ends with the browser, unless it is by that that the browser is known.
 pub(super) fn set_cookie(reply: Reply, purpose: Purpose, value: &str, by_tls: bool) -> Reply {
-    let ended = if value.is_empty() { "; Max-Age=0" } else { "" };
+    let ended = match purpose {
+        _ if value.is_empty() => "; Max-Age=0".to_owned(),
+        Purpose::Browser => format!("; Max-Age={}", BROWSER_LASTS_MS / 1_000),
+        Purpose::Operator | Purpose::Visitor => String::new(),
+    };
     let secure = if by_tls { "; Secure" } else { "" };
     let cookie = format!(
         "{}={value}; Path={ROOT}; HttpOnly; SameSite=Strict{ended}{secure}",
