@@ -9,7 +9,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use support::console::*;
 use support::*;
-use wabridge::edge::standin::StandIn;
+use wabridge::edge::standin::{CallFault, Chance, Faults, StandIn};
 use wabridge::wire::sample::{self, Sample};
 
 const NUMBER: &str = "106540300000001";
@@ -508,7 +508,7 @@ fn people_are_found_by_name_number_and_user_name() {
         "{page}"
     );
     let page = shop.page("/conversations?q=nobody");
-    assert!(page.contains("No conversations here."), "{page}");
+    assert!(page.contains("Nobody is found."), "{page}");
 }
 
 #[test]
@@ -637,6 +637,11 @@ fn lists_go_on_from_page_to_page_with_their_filter() {
             "<li id=\"c",
             "/console/conversations?from=",
         ),
+        (
+            "/conversations?q=155501&number=106540300000001",
+            "<li id=\"c",
+            "/console/conversations?q=155501&number=106540300000001&from=50",
+        ),
     ] {
         let page = shop.page(path);
         assert_eq!(page.matches(row).count(), 50, "{page}");
@@ -652,6 +657,59 @@ fn lists_go_on_from_page_to_page_with_their_filter() {
         assert_eq!(page.matches(row).count(), 10, "{page}");
         assert!(!page.contains("rel=\"next\""), "{page}");
     }
+}
+
+#[test]
+fn what_is_answered_on_an_earlier_page_is_quoted_and_linked() {
+    let mut shop = Shop::new(&[]);
+    shop.says(1, ANA, "Ana", "the first words");
+    shop.wait_page("/conversations/1", "You said the first words");
+    for n in 2..=50 {
+        shop.says(n, ANA, "Ana", "silence");
+    }
+    let answers = |n: u64, wamid: &str| {
+        let sample = Sample {
+            from: ANA,
+            text: "silence",
+            id: &sample::wamid(n, ANA),
+            timestamp: now_s(),
+            ..Sample::default()
+        };
+        let body = sample::notification("text", &sample).unwrap();
+        let mut body: Value = serde_json::from_str(&body).unwrap();
+        body["entry"][0]["changes"][0]["value"]["messages"][0]["context"] =
+            json!({"from": ANA, "id": wamid});
+        body.to_string()
+    };
+    let sent = shop.standin.accepted()[0].wamid.clone();
+    for body in [
+        answers(51, &sample::wamid(1, ANA)),
+        answers(52, &sent),
+        answers(53, "wamid.of.long.ago"),
+    ] {
+        shop.stage.place.service.take(&body);
+    }
+    let page = shop.page("/conversations/1");
+    for part in [
+        "<a href=\"/console/inbox/1\"><bdi>the first words</bdi></a>",
+        "<a href=\"/console/outbox/1\"><bdi>You said the first words</bdi></a>",
+        "a message that is not kept here",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+}
+
+#[test]
+fn a_message_that_did_not_go_out_needs_nobody() {
+    let mut shop = Shop::new(&[]);
+    let undeliverable = CallFault::Refused(400, 131_026, "Message undeliverable".into());
+    shop.standin
+        .set_faults(Faults::none().call(Chance::Always, undeliverable));
+    shop.says(1, ANA, "Ana", "hello");
+    shop.stage.place.wait_outbox("failed");
+    let page = shop.page("");
+    assert!(page.contains("All is well"), "{page}");
+    assert!(page.contains("/outbox?state=failed"), "{page}");
 }
 
 #[test]

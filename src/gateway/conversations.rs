@@ -1,6 +1,6 @@
-//! All conversations: in the order of their last word, a page at a time, or found
-//! by a name or an id. Free functions: the console reads beside the running
-//! service.
+//! All conversations: in the order of their last word, a page at a time. Those that
+//! are looked for: [`found`](super::found). Free functions: the console reads beside
+//! the running service.
 //!
 //! There is no index by last activity, which would cost each message that comes a
 //! page of its own somewhere in the file. A conversation knows the newest of its
@@ -12,7 +12,6 @@ use super::thread::{self, Entry};
 use super::window::window_of;
 use crate::policy::handover::Taken;
 use crate::policy::ladder::SendState;
-use crate::policy::search::{self, Search};
 use crate::policy::window::Window;
 use crate::store::rows::*;
 use crate::store::tx::LastWord;
@@ -28,12 +27,6 @@ const LOOK: i64 = 20_000;
 
 /// Last words read at once.
 const AT_ONCE: usize = 50;
-
-/// People that one search looks at.
-const FOUND_MAX: usize = 200;
-
-/// Business numbers that one search looks at.
-const NUMBERS_MAX: usize = 100;
 
 /// Entries looked through for somebody's newest message.
 const LOOKED_AT: usize = 50;
@@ -126,53 +119,6 @@ pub(super) fn list_within(
     }
     page.older = walk.cursor();
     Ok(page)
-}
-
-/// Conversations in a person's hands, those that end first, `limit` at most.
-pub fn taken(tx: &Tx<'_>, now: i64, limit: usize) -> Result<Vec<Row>> {
-    let mut rows = Vec::new();
-    for (id, _) in tx.taken(now, limit)? {
-        rows.extend(row(tx, now, id)?);
-    }
-    Ok(rows)
-}
-
-/// Conversations with people who are found by what was typed, that with the newest
-/// last word first; `limit` at most, of the first 200 that are found.
-pub fn find(tx: &Tx<'_>, now: i64, search: &Search, limit: usize) -> Result<Vec<Row>> {
-    let mut ids: Vec<ConversationId> = Vec::new();
-    let mut add = |id: ConversationId| -> Result<()> {
-        let id = resolve(tx, id)?;
-        if !ids.contains(&id) {
-            ids.push(id);
-        }
-        Ok(())
-    };
-    if let Some(start) = &search.id {
-        for number in tx.numbers()?.iter().take(NUMBERS_MAX) {
-            for id in tx.by_id(number, start, FOUND_MAX)? {
-                add(id)?;
-            }
-        }
-    }
-    // The longest is what fewest have.
-    let longest = search.words.iter().max_by_key(|word| word.chars().count());
-    if let Some(longest) = longest {
-        for id in tx.by_word(longest, FOUND_MAX)? {
-            let person = tx.person(id)?.unwrap_or_default();
-            let words = search::words(&format!("{} {}", person.name, person.username));
-            if search.fits(&words) {
-                add(id)?;
-            }
-        }
-    }
-    let mut rows = Vec::new();
-    for id in ids.into_iter().take(FOUND_MAX) {
-        rows.extend(row(tx, now, id)?);
-    }
-    rows.sort_by_key(|row| std::cmp::Reverse(row.last.as_ref().map(Entry::at)));
-    rows.truncate(limit);
-    Ok(rows)
 }
 
 /// One conversation; `None` when there is no such one, or it lives on in another.

@@ -22,7 +22,8 @@
 //! * [`post`]: a message handed over by a caller of the API
 //! * [`window`]: what may be sent to a person when
 //! * [`marketing`]: who wants none gets none
-//! * [`conversations`]: all of them, by their last word, or found by a name
+//! * [`conversations`]: all of them, by their last word
+//! * [`found`]: those that are looked for
 //! * [`names`]: what people are called
 //! * [`alarms`]: what needs a person
 //! * [`operator`]: how the whole is doing
@@ -47,6 +48,7 @@ pub mod facts;
 pub mod fetch;
 pub mod finish;
 pub mod forget;
+pub mod found;
 pub mod halts;
 pub mod handover;
 mod identity;

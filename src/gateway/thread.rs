@@ -11,6 +11,7 @@ use super::operator::resolve;
 use crate::policy::window::Window;
 use crate::store::rows::*;
 use crate::store::{Result, Tx};
+use crate::wire::notification::{key_digest, message_key};
 use std::cmp::Reverse;
 use std::fmt;
 use std::str::FromStr;
@@ -25,6 +26,9 @@ const IDS_MAX: usize = 16;
 /// Rows that are looked at for what came before an event: more may have come
 /// since, if the handler is behind.
 const LOOKED_AT_MAX: usize = 1_000;
+
+/// The fields in which messages come: of customers, and of the business on its phone.
+const SAID_IN: [&str; 2] = ["messages", "smb_message_echoes"];
 
 /// Whom a conversation is with.
 #[derive(Clone, Debug)]
@@ -139,6 +143,20 @@ pub fn thread(
         entries: entries?,
         older: chains.cursor(),
     })
+}
+
+/// What was said under an id of Meta's, in whatever conversation.
+pub fn said(tx: &Tx<'_>, wamid: &str) -> Result<Option<Entry>> {
+    if let Some(message) = tx.message_by_wamid(wamid)? {
+        return Ok(Some(Entry::Message(message)));
+    }
+    for field in SAID_IN {
+        let digest = key_digest(&message_key(field, wamid));
+        if let Some(event) = tx.event_by_digest(&digest)? {
+            return Ok(Some(Entry::Event(event)));
+        }
+    }
+    Ok(None)
 }
 
 /// The conversation of this id and all that were joined with it, as far as they

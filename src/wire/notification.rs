@@ -176,6 +176,11 @@ pub fn key_digest(key: &str) -> [u8; 16] {
     short
 }
 
+/// The key a message has, of the field that it comes in.
+pub fn message_key(field: &str, wamid: &str) -> String {
+    bounded(format!("message {field} {wamid}"))
+}
+
 /// The key a message's status has. The store looks up statuses that came
 /// before Graph's answer by it.
 pub fn status_key(field: &str, wamid: &str, status: &str) -> String {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::gateway::conversations::{self, Cursor, Row, Standing};
+use crate::gateway::found::{self, Wanted};
 use crate::gateway::inbox::InboxState;
 use crate::gateway::{handover, thread};
 use crate::policy::search::Search;
@@ -31,9 +32,19 @@ impl Bench {
     }
 
     fn found(&self, typed: &str) -> Vec<String> {
-        let find = |tx: &Tx<'_>| conversations::find(tx, self.now, &Search::read(typed), 50);
-        let rows = self.database.read(find).unwrap();
-        rows.into_iter().map(|row| row.user).collect()
+        let wanted = Wanted {
+            search: Search::read(typed),
+            ..Wanted::default()
+        };
+        self.finds(&wanted, 0, 50).0
+    }
+
+    /// The people on a page of what is found, and how many there are.
+    fn finds(&self, wanted: &Wanted, skip: usize, limit: usize) -> (Vec<String>, usize) {
+        let find = |tx: &Tx<'_>| found::find(tx, self.now, wanted, skip, limit);
+        let found = self.database.read(find).unwrap();
+        let users = found.rows.into_iter().map(|row| row.user);
+        (users.collect(), found.all)
     }
 }
 
@@ -124,8 +135,11 @@ fn a_row_tells_what_became_of_the_last_word_and_in_whose_hands_it_is() {
     bench.database.commit(take).unwrap();
     assert_eq!(bench.row(1).taken.map(|taken| taken.until), Some(until));
     let taken = |bench: &Bench| {
-        let taken = |tx: &Tx<'_>| conversations::taken(tx, bench.now, 9);
-        bench.database.read(taken).unwrap().len()
+        let wanted = Wanted {
+            taken: true,
+            ..Wanted::default()
+        };
+        bench.finds(&wanted, 0, 9).1
     };
     assert_eq!(taken(&bench), 1);
     bench.now = until;
@@ -180,4 +194,43 @@ fn people_are_found_by_their_ids_and_names() {
     ] {
         assert_eq!(bench.found(typed), expected, "{typed}");
     }
+}
+
+#[test]
+fn what_is_found_is_narrowed_and_comes_a_page_at_a_time() {
+    let mut bench = Bench::new();
+    for n in 0..5 {
+        bench.write(&format!("1555010000{n}"), None);
+        bench.now += 1;
+    }
+    bench.write("15550100001", None);
+    let until = bench.now + MINUTE;
+    for user in ["15550100003", "15550100002"] {
+        let now = bench.now;
+        let take = |tx: &Tx<'_>| handover::take(tx, now, NUMBER, user, until);
+        bench.database.commit(take).unwrap();
+    }
+    let check = |typed: &str, taken, number: Option<&str>, page: (usize, usize), expected: &str| {
+        let wanted = Wanted {
+            search: Search::read(typed),
+            taken,
+            number: number.map(str::to_owned),
+        };
+        let (users, all) = bench.finds(&wanted, page.0, page.1);
+        let last: Vec<&str> = users.iter().map(|user| &user[10..]).collect();
+        let found = format!("{} of {all}", last.join(" "));
+        assert_eq!(found, expected, "{typed:?} {taken} {number:?} {page:?}");
+    };
+    check("1555", false, None, (0, 50), "1 4 3 2 0 of 5");
+    check("1555", false, None, (0, 2), "1 4 of 5");
+    check("1555", false, None, (2, 2), "3 2 of 5");
+    check("1555", false, None, (4, 2), "0 of 5");
+    check("1555", false, None, (6, 2), " of 5");
+    check("1555", false, Some(NUMBER), (0, 50), "1 4 3 2 0 of 5");
+    check("1555", false, Some("1"), (0, 50), " of 0");
+    check("1555", true, None, (0, 50), "3 2 of 2");
+    check("", true, None, (0, 1), "2 of 2");
+    check("", true, None, (1, 9), "3 of 2");
+    check("", true, Some("1"), (0, 9), " of 0");
+    check("", false, None, (0, 9), " of 0");
 }

@@ -17,6 +17,11 @@ const BY_WORD: &str = "SELECT conversation FROM word
 const BY_ID: &str = "SELECT conversation FROM alias
     WHERE number = ?1 AND user >= ?2 AND user < ?3 ORDER BY user LIMIT ?4";
 
+const LAST_SAID: &str = "SELECT nullif(max(
+      coalesce((SELECT received_at FROM event WHERE id = c.last_event), 0),
+      coalesce((SELECT created_at FROM outbox WHERE id = c.last_message), 0)), 0)
+    FROM conversation AS c WHERE c.id = ?1";
+
 /// The last words of conversations alone: the others are passed over without
 /// being read.
 const LAST_EVENTS: &str = "SELECT e.id, e.conversation, e.received_at
@@ -116,6 +121,13 @@ impl Tx<'_> {
         self.rows(BY_ID, params, |row| row.get(0))
     }
 
+    /// When the last word in a conversation's own chains was said, in Unix milliseconds.
+    pub fn last_said(&self, id: ConversationId) -> Result<Option<i64>> {
+        Ok(self
+            .row(LAST_SAID, params![id], |row| row.get(0))?
+            .flatten())
+    }
+
     /// Events that are the last of their conversation, the newest first, among
     /// those older than `before` from `floor` on.
     pub fn last_events(&self, before: i64, floor: i64, limit: usize) -> Result<Vec<LastWord>> {
@@ -165,6 +177,7 @@ mod tests {
             PERSON,
             BY_WORD,
             BY_ID,
+            LAST_SAID,
             LAST_EVENTS,
             LAST_MESSAGES,
         ];

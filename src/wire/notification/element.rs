@@ -5,7 +5,7 @@ use super::super::raw::{self, Member};
 use super::marketing;
 use super::opening;
 use super::people::{PARTICIPANT_KEYS, is_of_participant};
-use super::{Kind, StatusFacts, bounded, digest_hex, status_key};
+use super::{Kind, StatusFacts, bounded, digest_hex, message_key, status_key};
 use std::borrow::Cow;
 
 /// The element's own word for what it is: message type, status, call event.
@@ -57,7 +57,7 @@ pub(super) fn key(
     members: &[Member<'_>],
 ) -> String {
     let key = match raw::get_text(members, "id") {
-        Some(id) if kind == Kind::Message => format!("message {field} {id}"),
+        Some(id) if kind == Kind::Message => message_key(field, &id),
         Some(id) if kind == Kind::Status && !type_.is_empty() => {
             one_status_key(field, &id, type_, members)
         }

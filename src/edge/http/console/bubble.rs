@@ -10,6 +10,7 @@ pub mod ours;
 mod tests;
 pub mod theirs;
 
+use super::ROOT;
 use serde::Serialize;
 
 /// Parts, rows and answers of one bubble that are drawn: Meta allows fewer.
@@ -91,6 +92,18 @@ pub enum About {
     },
 }
 
+impl About {
+    /// The other message.
+    pub fn wamid(&self) -> &str {
+        match self {
+            About::Reaction { wamid, .. }
+            | About::Quote { wamid }
+            | About::Edit { wamid }
+            | About::Revoke { wamid } => wamid,
+        }
+    }
+}
+
 /// An emoji on a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Reaction {
@@ -102,15 +115,15 @@ pub struct Reaction {
     pub author: Option<String>,
 }
 
-/// What a message answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// What a message answers, changes or reacts to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Quote {
-    /// Where it stands in the page; `None` when it does not.
-    pub id: Option<String>,
+    /// Where it stands, on this page or another; `None` when it is not kept here.
+    pub href: Option<String>,
     /// Who said it, if that is known.
     pub side: Option<Side>,
     /// How it begins.
-    pub text: String,
+    pub gist: Gist,
 }
 
 /// An ad or post.
@@ -428,7 +441,7 @@ pub fn join(bubbles: Vec<Bubble>) -> Vec<Bubble> {
                     if matches!(bubble.about, Some(About::Edit { .. })) {
                         joined[index].later = Some(Later::Edited);
                     }
-                    bubble.quote = Some(quote(&joined[index]));
+                    bubble.quote = Some(joined[index].quoted_here());
                 }
             }
             Some(About::Revoke { wamid }) => {
@@ -443,16 +456,25 @@ pub fn join(bubbles: Vec<Bubble>) -> Vec<Bubble> {
     joined
 }
 
-/// A message as another quotes it.
-pub fn quote(bubble: &Bubble) -> Quote {
-    Quote {
-        id: Some(bubble.id.clone()),
-        side: Some(bubble.side),
-        text: bubble.gist().text,
-    }
-}
-
 impl Bubble {
+    /// As another on the same page quotes it.
+    fn quoted_here(&self) -> Quote {
+        self.quoted(format!("#{}", self.id))
+    }
+
+    /// As one quotes it on whose page it does not stand.
+    pub fn quoted_elsewhere(&self) -> Quote {
+        self.quoted(format!("{ROOT}{}", self.more))
+    }
+
+    fn quoted(&self, href: String) -> Quote {
+        Quote {
+            href: Some(href),
+            side: Some(self.side),
+            gist: self.gist(),
+        }
+    }
+
     fn is_bad(&self) -> bool {
         self.fate.as_ref().is_some_and(|fate| fate.is_bad)
     }

@@ -316,7 +316,7 @@ fn check(bubbles: Vec<Bubble>, expected: &[&str]) {
         });
         let quote = bubble
             .quote
-            .map_or(String::new(), |quote| format!(">{}", quote.text));
+            .map_or(String::new(), |quote| format!(">{}", quote.gist.text));
         format!("{} {said}[{emojis}]{later}{quote}", bubble.id)
     });
     assert_eq!(shown.collect::<Vec<_>>(), expected);

@@ -9,9 +9,9 @@ pub mod forget;
 use super::people::Person;
 use super::query::Query;
 use crate::edge::clock;
-use crate::edge::http::console::bubble::{self, About, Bubble, Quote, Side, ours, theirs};
+use crate::edge::http::console::bubble::{self, Bubble, Side, ours, theirs};
 use crate::edge::http::console::visit::{Shown, Trouble, Visit};
-use crate::gateway::thread::{Cursor, Entry, Page, thread};
+use crate::gateway::thread::{Cursor, Entry, Page, said, thread};
 use crate::gateway::{conversations, inbox, operator};
 use crate::store::rows::ConversationId;
 use crate::store::{Result, Tx};
@@ -144,21 +144,15 @@ fn gather(
     }))
 }
 
-/// What is answered and stands on another page: ours can be looked up, theirs
-/// only be told of.
+/// What is answered, changed or reacted to and stands on another page.
 fn fill_quote(tx: &Tx<'_>, bubble: &mut Bubble) -> Result<()> {
-    let Some(About::Quote { wamid }) = &bubble.about else {
-        return Ok(());
-    };
-    if bubble.quote.is_none() {
-        let quoted = tx
-            .message_by_wamid(wamid)?
-            .map(|message| ours::bubble(&message));
-        bubble.quote = Some(Quote {
-            id: None,
-            side: quoted.as_ref().map(|quoted| quoted.side),
-            text: quoted.map(|quoted| quoted.gist().text).unwrap_or_default(),
+    if let (None, Some(about)) = (&bubble.quote, &bubble.about) {
+        let said = said(tx, about.wamid())?.map(|entry| match entry {
+            Entry::Event(event) => theirs::sketched(&event),
+            Entry::Message(message) => ours::bubble(&message),
         });
+        let quote = said.map(|said| said.quoted_elsewhere());
+        bubble.quote = Some(quote.unwrap_or_default());
     }
     Ok(())
 }
