@@ -52,7 +52,7 @@ struct Facts {
     /// The query of this list, without the page.
     back: String,
     /// How many the last action changed.
-    done: Option<String>,
+    done: Option<usize>,
 }
 
 /// A row of the list.
@@ -173,7 +173,7 @@ pub fn show(visit: &Visit) -> Shown {
         is_later: from.is_some(),
         replays_all: !asked.error.is_empty(),
         back: asked.query().text(),
-        done: visit.parameter("done"),
+        done: visit.parameter("done").and_then(|done| done.parse().ok()),
         asked,
     };
     visit.page("inbox.html", facts)

@@ -46,7 +46,7 @@ struct Facts {
     retries_all: bool,
     /// The query of this list, without the page.
     back: String,
-    done: Option<String>,
+    done: Option<usize>,
 }
 
 /// A row of the list.
@@ -167,7 +167,7 @@ pub fn show(visit: &Visit) -> Shown {
         retries_all: SendState::parse(&asked.state) == Some(SendState::Failed)
             && asked.code.parse::<i64>().is_ok(),
         back: asked.query().text(),
-        done: visit.parameter("done"),
+        done: visit.parameter("done").and_then(|done| done.parse().ok()),
         asked,
     };
     visit.page("outbox.html", facts)
