@@ -1,6 +1,6 @@
 // An operator's day: reads a thread, replies and sees it arrive, takes the conversation over and gives
 // it back, and replays a dead letter.
-import { at, button, heading, link, loggedIn, mark, must, mustBeMarked, play, press, reached, shoot, visitor } from "./stage.mjs";
+import { at, button, enter, heading, link, loggedIn, mark, must, mustBeMarked, play, press, reached, shoot, visitor } from "./stage.mjs";
 
 play(async (browser) => {
   const page = await loggedIn(await visitor(browser));
@@ -27,6 +27,22 @@ play(async (browser) => {
   await shoot(page, "thread-live");
   must((await box.inputValue()) === "half a sen", "what was written is gone");
   await mustBeMarked(page);
+
+  // A thread opens at its newest, and stays there.
+  const log = page.getByRole("log");
+  const isAtEnd = () => log.evaluate((log) => log.lastElementChild.getBoundingClientRect().bottom <= log.getBoundingClientRect().bottom + 20);
+  must(await isAtEnd(), "the newest is out of sight");
+
+  // Who is logged out while writing loses nothing, and sends it when logged in again.
+  const other = await page.context().newPage();
+  await other.goto(at("/trail"));
+  await press(other, button(other, "Log out"));
+  await page.getByText("What you have written here stays").waitFor();
+  must((await box.inputValue()) === "half a sen", "what was written is gone");
+  await enter(other);
+  await page.getByText("What you have written here stays").waitFor({ state: "hidden" });
+  await mustBeMarked(page);
+  await other.close();
 
   await press(page, button(page, "Take over from the bot"));
   await page.getByText("The conversation is yours: the bot is silent in it.").waitFor();

@@ -8,6 +8,7 @@
   const EVERY_MAX_MS = 30000;
   const live = document.querySelector("[data-live]");
   const stale = document.getElementById("stale");
+  const left = document.getElementById("left");
   let wait = EVERY_MS;
 
   // Times are written for the reader's own zone.
@@ -38,7 +39,7 @@
       return;
     }
     // What somebody fills in is theirs.
-    if (old.matches("input, textarea, select") || old === document.activeElement && old.isContentEditable) {
+    if (old.matches("input:not([type=hidden]), textarea, select") || old === document.activeElement && old.isContentEditable) {
       return;
     }
     for (const { name } of [...old.attributes]) {
@@ -87,23 +88,42 @@
     }
   }
 
+  // Somebody who is logged out sees so at once; but not before what they are writing
+  // is out of harm's way.
+  function isWriting() {
+    const fields = document.querySelectorAll("main form[method=post] :is(textarea, input:not([type=hidden]))");
+    return [...fields].some((field) => field.type === "file" ? field.value !== "" : field.value !== field.defaultValue);
+  }
+
+  // Forms that stay open are sent by who is logged in now.
+  function renewTokens(fresh) {
+    const token = fresh.querySelector("input[name=token]");
+    for (const own of token ? document.querySelectorAll("input[name=token]") : []) {
+      own.value = token.value;
+    }
+  }
+
   async function look() {
     const answer = await fetch(location.href, {
       headers: { "X-Wabridge-Live": "1" },
       credentials: "same-origin",
       cache: "no-store",
     });
-    // Logged out meanwhile: the page itself says so.
     if (answer.status === 401) {
-      location.reload();
+      left.hidden = !isWriting();
+      if (left.hidden) {
+        location.reload();
+      }
       return;
     }
+    left.hidden = true;
     if (!answer.ok) {
       throw new Error(String(answer.status));
     }
     const fresh = document.createElement("template");
     fresh.innerHTML = await answer.text();
     localise(fresh.content);
+    renewTokens(fresh.content);
     // Whoever marks text means to copy it.
     const marked = getSelection();
     if (marked && !marked.isCollapsed && live.contains(marked.anchorNode)) {

@@ -86,6 +86,8 @@ struct Queue {
     open: i64,
     oldest_ms: Option<i64>,
     dead: i64,
+    /// Its dead letters need a person.
+    is_dead_bad: bool,
     served: bool,
     is_halted: bool,
     /// Failures in a row, while it is tried now and then only.
@@ -145,7 +147,7 @@ fn facts(status: &Status, charts: Vec<Chart>, visit: &Visit) -> Facts {
         .filter(|queue| queue.queue.served || queue.open > 0)
         .map(|queue| shown(queue, status, visit.now))
         .collect();
-    let well = |queue: &Queue| queue.dead == 0 && queue.failures.is_none() && queue.served;
+    let well = |queue: &Queue| !queue.is_dead_bad && queue.failures.is_none() && queue.served;
     let held = status.outbox.iter().any(|(state, _)| state == "held");
     Facts {
         charts,
@@ -226,6 +228,8 @@ fn shown(status: &QueueStatus, of: &Status, now: i64) -> Queue {
         open: status.open,
         oldest_ms: status.oldest.map(|since| (now - since).max(0)),
         dead: status.dead,
+        // Whoever sent a message that did not go out was told (policy::alarm).
+        is_dead_bad: queue.kind != QueueKind::Send && status.dead > 0,
         served: queue.served,
         is_halted: of.halt_of(queue).is_some(),
         failures: queue.breaker.probing().then_some(queue.breaker.failures),
