@@ -70,7 +70,10 @@ impl Monitor {
             let latest = latest.filter(|_| asked(&exchange.request) == Ok(Asked::Readiness));
             let answer = latest.map(|report| self.readiness(&report));
             let busy = || Answer::text(503, "too many look at once: try again\n");
-            return send(exchange, answer.unwrap_or_else(busy).with("Retry-After", "1"));
+            return send(
+                exchange,
+                answer.unwrap_or_else(busy).with("Retry-After", "1"),
+            );
         };
         let own = Arc::clone(self);
         exchange.aside(move |exchange| {
