@@ -303,6 +303,11 @@ fn check_tells_what_is_fine_and_what_is_wrong() {
     let marked = text.lines().filter(|line| line.starts_with("wrong  "));
     assert_eq!(marked.count(), 2, "each mistake is marked: {text}");
     check(&setup, &["serve"], 1, "rules.toml");
+    let all = setup.clone().set("LISTEN", "nowhere").run(&["check"]);
+    let text = out(&all);
+    for part in ["LISTEN=nowhere", "rules.toml line 5", "ok     database"] {
+        assert!(text.contains(part), "at once: {text}");
+    }
     let nowhere = setup
         .unset("RULES_FILE")
         .set("DATABASE_URL", "/nonexistent/x.db");

@@ -386,6 +386,34 @@ fn nginxs_location_is_the_one_that_is_tested() {
 }
 
 #[test]
+fn nginx_takes_its_locations() {
+    let folder = Folder::new();
+    let at = folder.path().display();
+    let [console, webhook] = ["The console", "nginx"].map(|heading| under(heading, "nginx")[0]);
+    let (upstream, webhook) = webhook.split_at(webhook.find("location").unwrap());
+    let main = format!(
+        "pid {at}/pid;\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\n\
+         client_body_temp_path {at}/body;\nproxy_temp_path {at}/proxy;\n\
+         fastcgi_temp_path {at}/fastcgi;\nuwsgi_temp_path {at}/uwsgi;\nscgi_temp_path {at}/scgi;\n\
+         {upstream}server {{\nlisten unix:{at}/socket;\n{webhook}{console}}}\n}}\n"
+    );
+    let path = folder.path().join("nginx.conf");
+    std::fs::write(&path, main).unwrap();
+    let programs = ["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/sbin/nginx"];
+    let Some(program) = programs.into_iter().find(|path| Path::new(path).exists()) else {
+        return skipped("nginx is not installed");
+    };
+    let tried = Command::new(program)
+        .arg("-t")
+        .arg("-c")
+        .arg(&path)
+        .output();
+    let tried = tried.unwrap();
+    let said = String::from_utf8_lossy(&tried.stderr);
+    assert!(tried.status.success(), "{said}");
+}
+
+#[test]
 fn the_ten_minutes_lead_to_a_service_that_answers() {
     if !have("openssl") || !have("curl") {
         return;

@@ -56,17 +56,15 @@ pub fn run(mut parser: Parser) -> Outcome {
     }
     let mut report = Report::new(json);
     let sources = Sources::of_this_process();
-    let config = match config::load(&sources) {
-        Ok(config) => config,
-        Err(problems) => {
-            for problem in &problems {
-                report.wrong("settings", &problem.to_string());
-            }
-            return Err(Failure::Failed(None));
-        }
-    };
+    let (config, problems) = config::survey(&sources);
     let report = &mut report;
-    report.fine("settings", &format!("{} set", set_names(&sources)));
+    for problem in &problems {
+        report.wrong("settings", &problem.to_string());
+    }
+    let well = report.is_sound();
+    if well {
+        report.fine("settings", &format!("{} set", set_names(&sources)));
+    }
     for warning in &config.warnings {
         report.note("settings", warning);
     }
@@ -74,12 +72,17 @@ pub fn run(mut parser: Parser) -> Outcome {
     rules(report, &config);
     command(report, &config);
     observers(report, &config);
-    database(report, &config.database);
-    listener(report, "LISTEN", &config.listen);
-    if let Some(listen) = &config.operator {
-        listener(report, "OPERATOR_LISTEN", listen);
+    // A setting that is wrong stands at its default by now, or at none.
+    if !config.database.as_os_str().is_empty() {
+        database(report, &config.database);
     }
-    if online && authorities {
+    if well {
+        listener(report, "LISTEN", &config.listen);
+        if let Some(listen) = &config.operator {
+            listener(report, "OPERATOR_LISTEN", listen);
+        }
+    }
+    if online && well && authorities {
         meta(report, &config, &scope)?;
     }
     match report.is_sound() {

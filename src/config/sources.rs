@@ -162,7 +162,10 @@ impl Sources {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
             Err(error) => {
-                let text = format!("{} cannot be read: {error}", path.display());
+                let text = format!(
+                    "{} cannot be read: {error}; whoever runs wabridge must be able to",
+                    path.display()
+                );
                 return self.problems.push(Problem(text));
             }
         };
