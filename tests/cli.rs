@@ -604,6 +604,13 @@ fn a_backup_is_made_beside_the_service_and_serves_in_its_place() {
         0,
         "21 events, 0 messages",
     );
+    check(
+        &place.setup,
+        &["backup", "/nonexistent/b.db"],
+        1,
+        "the copy",
+    );
+    check(&place.setup, &["backup", "."], 1, "name a file in it");
     let own = place.setup.folder.join("wabridge.db");
     let own = own.to_str().unwrap();
     check(

@@ -20,6 +20,12 @@ To go back to it: stop the service, put the file in the database's place, remove
 
 pub fn run(parser: Parser) -> Outcome {
     let (to, force) = parse(parser)?;
+    if to.is_dir() {
+        return Err(Failure::says(format!(
+            "{} is a folder: name a file in it",
+            to.display()
+        )));
+    }
     if to.exists() && !force {
         return Err(Failure::says(format!(
             "{} is there already: give another name, or --force to replace it",
@@ -49,7 +55,7 @@ fn parse(mut parser: Parser) -> Result<(PathBuf, bool), Failure> {
     while let Some(arg) = parser.next()? {
         match arg {
             Arg::Long("force") => force = true,
-            Arg::Value(path) if to.is_none() => to = Some(PathBuf::from(path)),
+            Arg::Value(path) if to.is_none() && !path.is_empty() => to = Some(PathBuf::from(path)),
             other => return Err(other.unexpected().into()),
         }
     }

@@ -28,7 +28,7 @@ impl Database {
     /// When the copy cannot be written, or is not sound; then there is none.
     pub fn copy_to(&self, to: &Path) -> Result<Copied> {
         let part = beside(to, "-part");
-        let made = self.copy_and_check(&part).and_then(|copied| {
+        let made = self.copy_and_check(&part, to).and_then(|copied| {
             on_disk(&part, to).map_err(|source| cannot_write(to, source))?;
             Ok(copied)
         });
@@ -39,7 +39,7 @@ impl Database {
         made
     }
 
-    fn copy_and_check(&self, part: &Path) -> Result<Copied> {
+    fn copy_and_check(&self, part: &Path, to: &Path) -> Result<Copied> {
         // SQLite writes into a file that is there if it is empty, and so the
         // copy is its owner's alone from its first byte on.
         File::options()
@@ -48,17 +48,17 @@ impl Database {
             .truncate(true)
             .mode(0o600)
             .open(part)
-            .map_err(|source| cannot_write(part, source))?;
+            .map_err(|source| cannot_write(to, source))?;
         let name = part.to_str().ok_or_else(|| {
             let not_utf8 = io::Error::other("its name is not UTF-8");
-            cannot_write(part, not_utf8)
+            cannot_write(to, not_utf8)
         })?;
         self.copy_into(params![name])?;
         let copy = Database::open(part, Access::Visit)?;
         let damage = copy.damage()?;
         if let Some(first) = damage.first() {
             let said = format!("the copy is not sound: {first}");
-            return Err(cannot_write(part, io::Error::other(said)));
+            return Err(cannot_write(to, io::Error::other(said)));
         }
         let copied = Copied {
             bytes: fs::metadata(part).map_or(0, |meta| meta.len()),
@@ -87,7 +87,7 @@ fn beside(path: &Path, end: &str) -> PathBuf {
 fn cannot_write(path: &Path, source: io::Error) -> StoreError {
     match source.kind() {
         io::ErrorKind::StorageFull => StoreError::Full,
-        _ => StoreError::Open {
+        _ => StoreError::Copy {
             path: path.display().to_string(),
             source,
         },

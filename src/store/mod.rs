@@ -60,6 +60,11 @@ pub enum StoreError {
         path: String,
         source: std::io::Error,
     },
+    /// A copy cannot be made.
+    Copy {
+        path: String,
+        source: std::io::Error,
+    },
 }
 
 impl fmt::Display for StoreError {
@@ -100,6 +105,10 @@ impl fmt::Display for StoreError {
                 f,
                 "the database {path} cannot be opened: check that its folder exists and is writable"
             ),
+            StoreError::Copy { path, .. } => write!(
+                f,
+                "the copy {path} cannot be made: check that its folder exists and is writable"
+            ),
         }
     }
 }
@@ -108,7 +117,7 @@ impl std::error::Error for StoreError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             StoreError::Sqlite(error) => Some(error),
-            StoreError::Open { source, .. } => Some(source),
+            StoreError::Open { source, .. } | StoreError::Copy { source, .. } => Some(source),
             _ => None,
         }
     }
