@@ -4,6 +4,13 @@
 //! set, the proof that we know the app's secret; it has deadlines for the
 //! connection, for each read and write, and for the whole, and follows no
 //! redirect.
+//!
+//! * `roots`: whom to trust with TLS
+
+mod roots;
+
+pub(super) use roots::Roots;
+pub use roots::RootsError;
 
 use super::clock;
 use super::metrics::{CallFor, Metrics};
@@ -13,13 +20,10 @@ use crate::handler::forward;
 use crate::policy::verdict::{self, Answer, Verdict};
 use crate::wire::retry_after;
 use crate::wire::signature::HubKeys;
-use std::fmt;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 use ureq::http::Request;
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Error, Proxy, SendBody, Timeout};
 
 /// A connection to Graph that does not come about in this time will not.
@@ -35,25 +39,6 @@ const STALLED: Duration = Duration::from_secs(20);
 
 /// Graph's answers are a few hundred bytes.
 const ANSWER_BYTES_MAX: u64 = 1 << 20;
-
-/// A bundle of all authorities is some 200 KiB.
-const ROOTS_BYTES_MAX: u64 = 16 << 20;
-
-/// Whom to trust with TLS: `SSL_CERT_FILE`, else what is built in.
-pub(super) struct Roots(RootCerts);
-
-impl Roots {
-    pub(super) fn of(config: &Config) -> Result<Roots, RootsError> {
-        match &config.root_certificates {
-            Some(path) => roots(path).map(Roots),
-            None => Ok(Roots(RootCerts::WebPki)),
-        }
-    }
-
-    pub(super) fn tls(self) -> TlsConfig {
-        TlsConfig::builder().root_certs(self.0).build()
-    }
-}
 
 /// A client for Graph, shared by all threads that call it.
 pub struct Graph {
@@ -137,40 +122,6 @@ pub struct Unanswered {
     pub timed_out: bool,
     /// What went wrong, without what was in the call.
     pub reason: String,
-}
-
-/// Why `SSL_CERT_FILE` cannot be used.
-#[derive(Debug)]
-pub enum RootsError {
-    /// It cannot be read.
-    Unreadable(PathBuf, io::Error),
-    /// It holds something else.
-    NoCertificates(PathBuf),
-}
-
-impl fmt::Display for RootsError {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let (RootsError::Unreadable(path, _) | RootsError::NoCertificates(path)) = self;
-        let what = match self {
-            RootsError::Unreadable(..) => "cannot be read",
-            RootsError::NoCertificates(_) => "holds no certificates that can be used",
-        };
-        write!(
-            f,
-            "SSL_CERT_FILE: {} {what}: name a file of certificates in PEM, such as \
-             /etc/ssl/certs/ca-certificates.crt, or take the setting out",
-            path.display()
-        )
-    }
-}
-
-impl std::error::Error for RootsError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            RootsError::Unreadable(_, source) => Some(source),
-            RootsError::NoCertificates(_) => None,
-        }
-    }
 }
 
 impl Graph {
@@ -368,25 +319,6 @@ fn class(status: u16) -> &'static str {
         300..=399 => "3xx",
         400..=499 => "4xx",
         _ => "5xx",
-    }
-}
-
-/// The certificates in a PEM file.
-fn roots(path: &Path) -> Result<RootCerts, RootsError> {
-    let unreadable = |error| RootsError::Unreadable(path.to_owned(), error);
-    let mut pem = Vec::new();
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    file.take(ROOTS_BYTES_MAX)
-        .read_to_end(&mut pem)
-        .map_err(unreadable)?;
-    let certificate = |item| match item {
-        Ok(PemItem::Certificate(certificate)) => Some(certificate),
-        _ => None,
-    };
-    let certificates: Vec<_> = parse_pem(&pem).filter_map(certificate).collect();
-    match certificates.is_empty() {
-        true => Err(RootsError::NoCertificates(path.to_owned())),
-        false => Ok(RootCerts::new_with_certs(&certificates)),
     }
 }
 
