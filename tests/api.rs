@@ -4,19 +4,18 @@ mod support;
 
 use serde_json::{Value, json};
 use std::io::BufReader;
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::time::Duration;
 use support::*;
 use wabridge::edge::standin::{CallFault, Chance, Faults, Options, StandIn};
 
-const KEY: &str = "test-api-key";
 const NUMBER: &str = "106540300000001";
 
 struct Stage {
     setup: Setup,
     service: Wabridge,
     standin: StandIn,
-    api: SocketAddr,
+    api: Api,
     _folder: Folder,
 }
 
@@ -32,7 +31,7 @@ impl Stage {
         let mut setup = Setup::new(folder.path())
             .set("WHATSAPP_TOKEN", TOKEN)
             .set("GRAPH_API_URL", &standin.url())
-            .set("API_KEY", &format!("other-key, {KEY}"))
+            .set("API_KEY", &format!("other-key, {API_KEY}"))
             .set("OPERATOR_LISTEN", "127.0.0.1:0")
             .set("RECONCILE_WINDOW", "2s");
         for (name, value) in settings {
@@ -40,8 +39,7 @@ impl Stage {
         }
         let mut service = setup.serve();
         standin.set_callback(&service.url());
-        let line = service.wait_for_log("msg=\"serving the API\"");
-        let api = line.split("listen=").nth(1).unwrap().parse().unwrap();
+        let api = service.api();
         Stage {
             setup,
             service,
@@ -51,21 +49,10 @@ impl Stage {
         }
     }
 
-    fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, Value) {
-        let bearer = format!("Bearer {KEY}");
-        let mut all = vec![("Authorization", bearer.as_str())];
-        all.extend(headers);
-        let answer = request(self.api, method, path, &all, body.as_bytes()).unwrap();
-        (
-            answer.status,
-            serde_json::from_str(&answer.body).unwrap_or(Value::Null),
-        )
-    }
-
     fn send(&self, text: &str, headers: &[(&str, &str)]) -> (u16, Value) {
         let body = json!({"messaging_product": "whatsapp", "to": "+1 555 010 7001",
             "type": "text", "text": {"body": text}});
-        self.call(
+        self.api.call_with(
             "POST",
             &format!("/v23.0/{NUMBER}/messages"),
             headers,
@@ -85,7 +72,7 @@ fn a_message_is_sent_and_graphs_own_answer_comes_back() {
     assert_eq!(answer["contacts"][0]["wa_id"], "15550107001");
     let wamid = &accepted[0].wamid;
     wait_until("read", || {
-        let (status, shown) = stage.call("GET", &format!("/v23.0/{wamid}"), &[], "");
+        let (status, shown) = stage.api.call("GET", &format!("/v23.0/{wamid}"), "");
         assert_eq!(status, 200);
         shown["state"] == "read"
     });
@@ -98,9 +85,9 @@ fn who_bears_no_key_gets_graphs_401_and_nothing_is_stored() {
     for headers in [
         &[][..],
         &[("Authorization", "Bearer wrong")],
-        &[("Authorization", KEY)],
+        &[("Authorization", API_KEY)],
     ] {
-        let answer = request(stage.api, "POST", &path, headers, b"{}").unwrap();
+        let answer = request(stage.api.address, "POST", &path, headers, b"{}").unwrap();
         let body: Value = serde_json::from_str(&answer.body).unwrap();
         assert_eq!((answer.status, &body["error"]["code"]), (401, &json!(190)));
         assert_eq!(body["error"]["type"], "OAuthException");
@@ -108,7 +95,7 @@ fn who_bears_no_key_gets_graphs_401_and_nothing_is_stored() {
     assert!(stage.setup.json(&["outbox", "list", "--json"]).is_empty());
     // The API is not on the webhook's listener, nor the webhook on the API's.
     assert_eq!(stage.service.request("POST", &path, &[], b"{}").status, 404);
-    assert_eq!(stage.call("POST", "/webhook", &[], "{}").0, 404);
+    assert_eq!(stage.api.call("POST", "/webhook", "{}").0, 404);
 }
 
 #[test]
@@ -120,7 +107,7 @@ fn respond_async_answers_at_once_with_an_id_to_ask_by() {
     assert_eq!(answer["contacts"], json!([contact]));
     let id = answer["messages"][0]["id"].as_str().unwrap();
     wait_until("accepted", || {
-        let (_, shown) = stage.call("GET", &format!("/v26.0/{id}"), &[], "");
+        let (_, shown) = stage.api.call("GET", &format!("/v26.0/{id}"), "");
         shown["wamid"].is_string()
     });
 }
@@ -164,7 +151,7 @@ fn a_caller_waits_no_longer_than_api_wait_and_the_message_goes_out_later() {
     assert_eq!(status, 202, "{answer}");
     let id = answer["messages"][0]["id"].as_str().unwrap().to_owned();
     wait_until("sent", || {
-        let (_, shown) = stage.call("GET", &format!("/v26.0/{id}"), &[], "");
+        let (_, shown) = stage.api.call("GET", &format!("/v26.0/{id}"), "");
         shown["wamid"].is_string()
     });
     assert_eq!(stage.standin.accepted().len(), 1);
@@ -176,12 +163,14 @@ fn read_marks_are_passed_on() {
     let body = json!({"messaging_product": "whatsapp", "status": "read", "message_id": "wamid.X",
         "typing_indicator": {"type": "text"}});
     let path = format!("/v23.0/{NUMBER}/messages");
-    let (status, answer) = stage.call("POST", &path, &[], &body.to_string());
+    let (status, answer) = stage.api.call("POST", &path, &body.to_string());
     assert_eq!((status, &answer["success"]), (200, &json!(true)));
     assert!(stage.standin.receipts()[0].typing);
     // As soon as it is stored, too: a library looks for nothing but the success.
     let at_once = [("Prefer", "respond-async")];
-    let (status, answer) = stage.call("POST", &path, &at_once, &body.to_string());
+    let (status, answer) = stage
+        .api
+        .call_with("POST", &path, &at_once, &body.to_string());
     assert_eq!((status, &answer["success"]), (202, &json!(true)));
 }
 
@@ -205,7 +194,7 @@ fn bad_requests_are_refused_in_graphs_envelope() {
         ("DELETE", "/v23.0/1", "", 405),
     ];
     for (method, path, body, expected) in cases {
-        let (status, answer) = stage.call(method, path, &[], body);
+        let (status, answer) = stage.api.call(method, path, body);
         assert_eq!(status, expected, "{method} {path}: {answer}");
         assert!(answer["error"]["code"].is_i64(), "{answer}");
     }
@@ -222,7 +211,7 @@ fn many_callers_at_once_are_all_answered_and_each_message_goes_out_once() {
                 let body = json!({"messaging_product": "whatsapp", "to": format!("1555010{n:04}"),
                     "type": "text", "text": {"body": format!("message {n}")}});
                 let path = format!("/v23.0/{NUMBER}/messages");
-                let (status, answer) = stage.call("POST", &path, &[], &body.to_string());
+                let (status, answer) = stage.api.call("POST", &path, &body.to_string());
                 assert_eq!(status, 200, "{answer}");
             });
         }
@@ -242,13 +231,13 @@ fn slow_callers_keep_nobody_else_waiting() {
     .to_string();
     let mut slow: Vec<Wire<TcpStream>> = (0..SLOW)
         .map(|_| {
-            let stream = TcpStream::connect(stage.api).unwrap();
+            let stream = TcpStream::connect(stage.api.address).unwrap();
             stream.set_read_timeout(Some(PATIENCE)).unwrap();
             let mut wire = Wire(BufReader::new(stream));
             let length = body.len();
             wire.send(format!(
                 "POST /v23.0/{NUMBER}/messages HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
-                 Expect: 100-continue\r\nAuthorization: Bearer {KEY}\r\n\
+                 Expect: 100-continue\r\nAuthorization: Bearer {API_KEY}\r\n\
                  Content-Length: {length}\r\n\r\n"
             ));
             // Somebody reads it, and is kept waiting.

@@ -42,8 +42,7 @@ impl Stage {
         all.extend(settings);
         let mut place = Place::new(&all);
         standin.set_callback(&place.service.url());
-        let line = place.service.wait_for_log("msg=\"serving the API\"");
-        let api = format!("http://{}", line.split("listen=").nth(1).unwrap());
+        let api = format!("http://{}", place.service.api().address);
         Stage {
             place,
             standin,

@@ -4,16 +4,14 @@
 mod support;
 
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
 use std::process::Stdio;
 use support::console::*;
 use support::*;
 
 #[test]
 fn without_a_password_there_is_no_console_and_it_says_how_to_have_one() {
-    let mut place = Place::new(&[("API_KEY", "key"), ("OPERATOR_LISTEN", "127.0.0.1:0")]);
-    let line = place.service.wait_for_log("msg=\"serving the API\"");
-    let address: SocketAddr = line.split("listen=").nth(1).unwrap().parse().unwrap();
+    let mut place = Place::new(&API);
+    let Api { address } = place.service.api();
     for path in ["/", "/console", "/console/login", "/console/trail"] {
         let answer = request(address, "GET", path, &[], b"").unwrap();
         assert_eq!(answer.status, 404, "{path}");

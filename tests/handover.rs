@@ -4,11 +4,9 @@
 mod support;
 
 use serde_json::{Value, json};
-use std::net::SocketAddr;
 use support::*;
 use wabridge::edge::standin::StandIn;
 
-const KEY: &str = "test-api-key";
 const NUMBER: &str = "106540300000001";
 const ANA: &str = "15550107001";
 const BEN: &str = "15550107002";
@@ -31,7 +29,7 @@ reply = "You said {{ text }}"
 struct Stage {
     place: Place,
     standin: StandIn,
-    api: SocketAddr,
+    api: Api,
     rules: Folder,
 }
 
@@ -43,13 +41,12 @@ impl Stage {
         let mut place = Place::new(&[
             ("WHATSAPP_TOKEN", TOKEN),
             ("GRAPH_API_URL", &standin.url()),
-            ("API_KEY", KEY),
+            ("API_KEY", API_KEY),
             ("OPERATOR_LISTEN", "127.0.0.1:0"),
             ("RULES_FILE", file.to_str().unwrap()),
         ]);
         standin.set_callback(&place.service.url());
-        let line = place.service.wait_for_log("msg=\"serving the API\"");
-        let api = line.split("listen=").nth(1).unwrap().parse().unwrap();
+        let api = place.service.api();
         Stage {
             place,
             standin,
@@ -59,11 +56,8 @@ impl Stage {
     }
 
     fn call(&self, method: &str, user: &str) -> (u16, Value) {
-        let bearer = format!("Bearer {KEY}");
-        let headers = [("Authorization", bearer.as_str())];
-        let path = format!("/v26.0/{NUMBER}/handovers/{user}");
-        let answer = request(self.api, method, &path, &headers, b"").unwrap();
-        (answer.status, serde_json::from_str(&answer.body).unwrap())
+        self.api
+            .call(method, &format!("/v26.0/{NUMBER}/handovers/{user}"), "")
     }
 
     fn says(&self, n: u64, from: &str, text: &str) {
@@ -178,8 +172,7 @@ fn programs_take_and_give_by_the_api_and_a_crash_forgets_nothing() {
     assert_eq!(stage.call("POST", &format!("{ANA}?for=soon")).0, 400);
     assert_eq!(stage.call("PUT", ANA).0, 405);
     stage.place.crash();
-    let line = stage.place.service.wait_for_log("msg=\"serving the API\"");
-    stage.api = line.split("listen=").nth(1).unwrap().parse().unwrap();
+    stage.api = stage.place.service.api();
     stage.standin.set_callback(&stage.place.service.url());
     assert_eq!(stage.call("GET", ANA).1["handover"]["taken"], true);
     stage.says(2, ANA, "two");

@@ -121,10 +121,8 @@ fn a_hostile_name_and_type_do_nothing_and_the_same_content_is_one_file() {
 #[test]
 fn a_fetched_file_is_served_though_graph_has_forgotten_it() {
     let standin = graph();
-    let settings = [("API_KEY", "key"), ("OPERATOR_LISTEN", "127.0.0.1:0")];
-    let mut stage = Stage::new(&standin.url(), &settings);
-    let line = stage.place.service.wait_for_log("msg=\"serving the API\"");
-    let api = line.split("listen=").nth(1).unwrap().parse().unwrap();
+    let mut stage = Stage::new(&standin.url(), &API);
+    let api = stage.place.service.api();
     let id = standin.add_media(NUMBER, "text/html", PICTURE.to_vec());
     let file = json!({"id": id, "mime_type": "text/html", "filename": "..\\a\r\nX: y.html"});
     stage.place.service.take(&message(1, "document", file));
@@ -133,16 +131,16 @@ fn a_fetched_file_is_served_though_graph_has_forgotten_it() {
 
     let get = |path: &str, key: &str| {
         let bearer = format!("Bearer {key}");
-        request(api, "GET", path, &[("Authorization", &bearer)], b"").unwrap()
+        request(api.address, "GET", path, &[("Authorization", &bearer)], b"").unwrap()
     };
-    let described = get(&format!("/v26.0/{id}"), "key");
+    let described = get(&format!("/v26.0/{id}"), API_KEY);
     let described: Value = serde_json::from_str(&described.body).unwrap();
     assert_eq!(described["sha256"], digest());
     assert_eq!(described["file_size"], PICTURE.len());
     let url = described["url"].as_str().unwrap();
     let path = &url[url.find("/files/").unwrap()..];
     assert_eq!(get(path, "wrong").status, 401);
-    let served = get(path, "key");
+    let served = get(path, API_KEY);
     assert_eq!(served.status, 200, "{}", served.head);
     for (name, value) in [
         ("Content-Type", "application/octet-stream"),
@@ -157,8 +155,8 @@ fn a_fetched_file_is_served_though_graph_has_forgotten_it() {
     assert_eq!(served.body.len(), String::from_utf8_lossy(PICTURE).len());
     // Deleted by hand: there is nothing left but Graph, which does not answer.
     fs::remove_file(stage.folder.join(digest())).unwrap();
-    assert_eq!(get(&format!("/v26.0/{id}"), "key").status, 502);
-    assert_eq!(get(path, "key").status, 404);
+    assert_eq!(get(&format!("/v26.0/{id}"), API_KEY).status, 502);
+    assert_eq!(get(path, API_KEY).status, 404);
 }
 
 #[test]

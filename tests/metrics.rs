@@ -51,9 +51,8 @@ impl Stage {
             ("OPERATOR_LISTEN", "127.0.0.1:0"),
         ]);
         standin.set_callback(&place.service.url());
-        let line = place.service.wait_for_log("msg=\"serving the API\"");
         Stage {
-            operator: line.split("listen=").nth(1).unwrap().parse().unwrap(),
+            operator: place.service.api().address,
             place,
             standin,
             _app: app,

@@ -11,7 +11,6 @@ use std::time::Duration;
 use support::*;
 use wabridge::edge::standin::{Number, Options, StandIn};
 
-const KEY: &str = "test-api-key";
 const NUMBER: &str = "106540300000001";
 const WABA: &str = "102290100000001";
 
@@ -28,14 +27,13 @@ impl Api {
         let mut setup = Setup::new(folder.path())
             .set("WHATSAPP_TOKEN", TOKEN)
             .set("GRAPH_API_URL", graph)
-            .set("API_KEY", KEY)
+            .set("API_KEY", API_KEY)
             .set("OPERATOR_LISTEN", "127.0.0.1:0");
         for (name, value) in settings {
             setup = setup.set(name, value);
         }
         let mut service = setup.serve();
-        let line = service.wait_for_log("msg=\"serving the API\"");
-        let address = line.split("listen=").nth(1).unwrap().parse().unwrap();
+        let address = service.api().address;
         Api {
             service,
             address,
@@ -53,7 +51,7 @@ impl Api {
     fn head(&self, method: &str, target: &str, headers: &str) -> String {
         let address = self.address;
         format!(
-            "{method} {target} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {KEY}\r\n{headers}\r\n"
+            "{method} {target} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {API_KEY}\r\n{headers}\r\n"
         )
     }
 
@@ -211,9 +209,9 @@ fn check_calls(standin: &StandIn, expected: usize) {
         let borne: Vec<&str> = borne.map(|(_, value)| value.as_str()).collect();
         assert_eq!(borne, [bearer], "{} {}", call.method, call.path);
         let head = format!("{} {} {:?}", call.path, call.query, call.headers);
-        assert!(!head.contains(KEY), "{head}");
+        assert!(!head.contains(API_KEY), "{head}");
         let body = String::from_utf8_lossy(&call.body);
-        assert!(!body.contains(KEY), "{body}");
+        assert!(!body.contains(API_KEY), "{body}");
     }
 }
 
@@ -275,17 +273,18 @@ fn a_file_goes_up_is_looked_up_comes_down_and_is_deleted() {
 fn the_callers_key_reaches_graph_in_no_disguise() {
     let graph = standin();
     let api = Api::start(&graph.url(), &[]);
-    let part =
-        format!("--b7\r\nContent-Disposition: form-data; name=\"access_token\"\r\n\r\n{KEY}\r\n");
+    let part = format!(
+        "--b7\r\nContent-Disposition: form-data; name=\"access_token\"\r\n\r\n{API_KEY}\r\n"
+    );
     let (content_type, body) = form("image/png", b"bytes", &part);
-    let target = format!("/v23.0/{NUMBER}/media?access_token={KEY}");
+    let target = format!("/v23.0/{NUMBER}/media?access_token={API_KEY}");
     let got = api.bytes("POST", &target, &content_type, &body);
     assert_eq!(got.status, 200, "{}", got.json());
     let target = format!("/v23.0/{NUMBER}/whatsapp_business_profile");
-    let body = json!({"messaging_product": "whatsapp", "about": "x", "access_token": KEY});
+    let body = json!({"messaging_product": "whatsapp", "about": "x", "access_token": API_KEY});
     assert_eq!(api.json("POST", &target, &body.to_string()).0, 200);
     let headers = "Content-Type: application/x-www-form-urlencoded\r\nCookie: k=v\r\nX-Forwarded-For: 10.0.0.1\r\nConnection: close, X-Own\r\nX-Own: 1\r\nTE: trailers\r\n";
-    let body = format!("access_token={KEY}&about=x");
+    let body = format!("access_token={API_KEY}&about=x");
     let head = format!("{headers}Content-Length: {}\r\n", body.len());
     let got = api.raw(&api.head("POST", &target, &head), body.as_bytes());
     assert_eq!(got.status, 200);
@@ -312,7 +311,7 @@ fn the_callers_key_reaches_graph_in_no_disguise() {
     let by_query = request(
         api.address,
         "GET",
-        &format!("{path}&access_token={KEY}"),
+        &format!("{path}&access_token={API_KEY}"),
         &[],
         b"",
     );
@@ -466,14 +465,13 @@ fn each_number_is_called_with_its_own_token() {
     let folder = Folder::new();
     let mut setup = Setup::new(folder.path())
         .set("GRAPH_API_URL", &graph.url())
-        .set("API_KEY", KEY)
+        .set("API_KEY", API_KEY)
         .set("OPERATOR_LISTEN", "127.0.0.1:0");
     for (name, value) in settings {
         setup = setup.set(name, value);
     }
     let mut service = setup.serve();
-    let line = service.wait_for_log("msg=\"serving the API\"");
-    let address = line.split("listen=").nth(1).unwrap().parse().unwrap();
+    let address = service.api().address;
     let api = Api {
         service,
         address,
@@ -966,7 +964,7 @@ fn a_connection_that_asks_again_as_soon_as_it_is_answered_is_served() {
     let mut wire = Wire(BufReader::new(stream));
     for _ in 0..200 {
         wire.send(format!(
-            "GET /v23.0/{NUMBER}?fields=id HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {KEY}\r\n\r\n"
+            "GET /v23.0/{NUMBER}?fields=id HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {API_KEY}\r\n\r\n"
         ));
         let answer = wire.answer().expect("an answer");
         assert_eq!(answer.status, 200, "{}", answer.body);

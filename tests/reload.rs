@@ -297,12 +297,11 @@ fn app_keys_and_log_level_change_while_it_runs() {
         ])
     };
     let mut desk = Desk::new(&[], &[(".env", &env(&old, "old-key", "info"))]);
-    let line = desk.service.wait_for_log("msg=\"serving the API\"");
-    let api: SocketAddr = line.split("listen=").nth(1).unwrap().parse().unwrap();
+    let Api { address } = desk.service.api();
     let asks = |key: &str| {
         let bearer = format!("Bearer {key}");
         let headers = [("Authorization", bearer.as_str())];
-        request(api, "GET", "/v26.0/1", &headers, b"")
+        request(address, "GET", "/v26.0/1", &headers, b"")
             .unwrap()
             .status
     };

@@ -316,11 +316,10 @@ fn marketing_by_its_own_path_does_not_pass_who_wants_none() {
     let mut place = Place::new(&[
         ("GRAPH_API_URL", &url),
         ("WHATSAPP_TOKEN", TOKEN),
-        ("API_KEY", "test-api-key"),
+        ("API_KEY", API_KEY),
         ("OPERATOR_LISTEN", "127.0.0.1:0"),
     ]);
-    let line = place.service.wait_for_log("msg=\"serving the API\"");
-    let api = line.split("listen=").nth(1).unwrap().parse().unwrap();
+    let api = place.service.api();
     place.service.take(&text_message(1, ANA, "hello"));
     place.setup.json(&["marketing", ANA, "stop", "--json"]);
     // Whatever is said of its body's type.
@@ -328,13 +327,8 @@ fn marketing_by_its_own_path_does_not_pass_who_wants_none() {
         let body = format!(
             r#"{{"messaging_product":"whatsapp","to":"{to}","type":"template","template":{{"name":"sale","language":{{"code":"en"}}}}}}"#
         );
-        let headers = [
-            ("Authorization", "Bearer test-api-key"),
-            ("Content-Type", type_),
-        ];
         let path = "/v26.0/106540300000001/marketing_messages";
-        let answer = request(api, "POST", path, &headers, body.as_bytes()).unwrap();
-        let answer: Value = serde_json::from_str(&answer.body).unwrap();
+        let (_, answer) = api.call_with("POST", path, &[("Content-Type", type_)], &body);
         answer["error"]["code"] == 131_050
     };
     for type_ in [

@@ -4,17 +4,15 @@
 mod support;
 
 use serde_json::{Value, json};
-use std::net::SocketAddr;
 use support::*;
 use wabridge::edge::standin::{CallFault, Chance, Faults, StandIn};
 
-const KEY: &str = "test-api-key";
 const NUMBERS: [&str; 3] = ["106540300000001", "106540300000002", "106540300000003"];
 
 struct Stage {
     place: Place,
     standin: StandIn,
-    api: SocketAddr,
+    api: Api,
 }
 
 impl Stage {
@@ -24,13 +22,12 @@ impl Stage {
         let mut place = Place::new(&[
             ("GRAPH_API_URL", &standin.url()),
             ("WHATSAPP_TOKEN", TOKEN),
-            ("API_KEY", KEY),
+            ("API_KEY", API_KEY),
             ("OPERATOR_LISTEN", "127.0.0.1:0"),
             ("API_WAIT", "1s"),
         ]);
         standin.set_callback(&place.service.url());
-        let line = place.service.wait_for_log("msg=\"serving the API\"");
-        let api = line.split("listen=").nth(1).unwrap().parse().unwrap();
+        let api = place.service.api();
         Stage {
             place,
             standin,
@@ -38,18 +35,11 @@ impl Stage {
         }
     }
 
-    fn call(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
-        let bearer = format!("Bearer {KEY}");
-        let headers = [("Authorization", bearer.as_str())];
-        let answer = request(self.api, method, path, &headers, body.as_bytes()).unwrap();
-        (answer.status, serde_json::from_str(&answer.body).unwrap())
-    }
-
     fn send(&self, number: &str, to: &str) -> (u16, Value) {
         let body = json!({"messaging_product": "whatsapp", "to": to, "type": "text",
             "text": {"body": "hi"}});
         let path = format!("/v23.0/{number}/messages");
-        self.call("POST", &path, &body.to_string())
+        self.api.call("POST", &path, &body.to_string())
     }
 
     fn steer(&self, args: &[&str]) -> (Option<i32>, String) {
@@ -84,7 +74,7 @@ fn a_token_that_has_expired_costs_one_call_for_all_its_numbers_and_everybody_is_
     let mend = answer["halt"]["mend"].as_str().unwrap();
     assert!(mend.contains("make a new one"), "{answer}");
     let id = answer["messages"][0]["id"].as_str().unwrap();
-    let (_, shown) = stage.call("GET", &format!("/v23.0/{id}"), "");
+    let (_, shown) = stage.api.call("GET", &format!("/v23.0/{id}"), "");
     assert_eq!(
         (&shown["state"], &shown["halt"]),
         (&json!("queued"), &answer["halt"])
@@ -141,8 +131,7 @@ fn what_was_sent_again_without_knowing_shows() {
     stage.place.setup = stage.place.setup.clone().set("RECONCILE_WINDOW", "1s");
     stage.place.crash();
     stage.standin.set_callback(&stage.place.service.url());
-    let line = stage.place.service.wait_for_log("msg=\"serving the API\"");
-    stage.api = line.split("listen=").nth(1).unwrap().parse().unwrap();
+    stage.api = stage.place.service.api();
     stage.send(NUMBERS[0], "15550107001");
     stage.place.wait_outbox("read");
     assert_eq!(stage.place.outbox()[0]["resent"], 1);

@@ -5,7 +5,7 @@ mod support;
 
 use serde_json::{Value, json};
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 use support::*;
@@ -398,17 +398,9 @@ fn without_a_service_it_waits_in_the_outbox() {
 
 /// The API of a stage, and a call of it.
 fn api(stage: &mut Stage) -> impl Fn(&str, &str) -> (u16, Value) + use<> {
-    let line = stage.place.service.wait_for_log("msg=\"serving the API\"");
-    let address: SocketAddr = line.split("listen=").nth(1).unwrap().parse().unwrap();
-    move |method, path| {
-        let bearer = [("Authorization", "Bearer key")];
-        let answer = request(address, method, path, &bearer, b"").unwrap();
-        let body = serde_json::from_str(&answer.body).unwrap_or(Value::Null);
-        (answer.status, body)
-    }
+    let api = stage.place.service.api();
+    move |method, path| api.call(method, path, "")
 }
-
-const API: [(&str, &str); 2] = [("API_KEY", "key"), ("OPERATOR_LISTEN", "127.0.0.1:0")];
 
 #[test]
 fn what_is_deleted_through_the_api_goes_up_anew() {

@@ -4,13 +4,11 @@
 mod support;
 
 use serde_json::{Value, json};
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use support::*;
 use wabridge::edge::standin::{CallFault, Chance, Faults, StandIn, StatusFault};
 use wabridge::wire::sample::{self, Sample};
 
-const KEY: &str = "test-api-key";
 const NUMBER: &str = "106540300000001";
 const ANA: &str = "15550107001";
 const DAY: i64 = 86_400;
@@ -18,7 +16,7 @@ const DAY: i64 = 86_400;
 struct Stage {
     place: Place,
     standin: StandIn,
-    api: SocketAddr,
+    api: Api,
 }
 
 impl Stage {
@@ -28,14 +26,13 @@ impl Stage {
         let mut all = vec![
             ("WHATSAPP_TOKEN", TOKEN),
             ("GRAPH_API_URL", url.as_str()),
-            ("API_KEY", KEY),
+            ("API_KEY", API_KEY),
             ("OPERATOR_LISTEN", "127.0.0.1:0"),
         ];
         all.extend(settings);
         let mut place = Place::new(&all);
         standin.set_callback(&place.service.url());
-        let line = place.service.wait_for_log("msg=\"serving the API\"");
-        let api = line.split("listen=").nth(1).unwrap().parse().unwrap();
+        let api = place.service.api();
         Stage {
             place,
             standin,
@@ -56,11 +53,8 @@ impl Stage {
     }
 
     fn call(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
-        let bearer = format!("Bearer {KEY}");
-        let headers = [("Authorization", bearer.as_str())];
-        let path = format!("/v26.0/{NUMBER}/{path}");
-        let answer = request(self.api, method, &path, &headers, body.as_bytes()).unwrap();
-        (answer.status, serde_json::from_str(&answer.body).unwrap())
+        self.api
+            .call(method, &format!("/v26.0/{NUMBER}/{path}"), body)
     }
 
     fn send(&self, content: Value) -> (u16, Value) {

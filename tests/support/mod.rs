@@ -6,9 +6,11 @@
 
 #![allow(dead_code, unused_imports)] // each test file uses its own part
 
+mod api;
 mod app;
 mod http;
 
+pub use api::*;
 pub use app::*;
 pub use http::*;
 
