@@ -307,7 +307,8 @@ pub struct ThreadEnds {
     pub next_joined: Option<ConversationId>,
 }
 
-/// What is written at its end: rows that go out of it by their age.
+/// A table that is written at its end, in the order of time, and whose rows go by their
+/// age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Log {
     /// What came in.

@@ -63,13 +63,6 @@ pub struct Found<T> {
     pub older: Option<i64>,
 }
 
-/// A table whose rows are in the order of time.
-#[derive(Clone, Copy)]
-pub(super) enum Log {
-    Event,
-    Outbox,
-}
-
 const EVENTS: &str = concat!(
     "SELECT ",
     event_columns!(),
@@ -113,17 +106,33 @@ const MESSAGES_IN_STATE: &str = messages!("INDEXED BY outbox_state WHERE state =
 const FLOOR: &str = "SELECT id FROM outbox INDEXED BY outbox_state
     WHERE state = ?1 AND id < ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3";
 
-const ENDS: [&str; 4] = [
-    "SELECT min(id) FROM event",
-    "SELECT min(id) FROM outbox",
-    "SELECT max(id) FROM event",
-    "SELECT max(id) FROM outbox",
-];
+/// How a log is asked from where to where it goes, and when a row of it was written.
+struct Asks {
+    first: &'static str,
+    last: &'static str,
+    since: &'static str,
+}
 
-const SINCE: [&str; 2] = [
-    "SELECT id, received_at FROM event WHERE id >= ?1 ORDER BY id LIMIT 1",
-    "SELECT id, created_at FROM outbox WHERE id >= ?1 ORDER BY id LIMIT 1",
-];
+const OF_EVENTS: Asks = Asks {
+    first: "SELECT min(id) FROM event",
+    last: "SELECT max(id) FROM event",
+    since: "SELECT id, received_at FROM event WHERE id >= ?1 ORDER BY id LIMIT 1",
+};
+
+const OF_MESSAGES: Asks = Asks {
+    first: "SELECT min(id) FROM outbox",
+    last: "SELECT max(id) FROM outbox",
+    since: "SELECT id, created_at FROM outbox WHERE id >= ?1 ORDER BY id LIMIT 1",
+};
+
+impl Asks {
+    fn of(log: Log) -> Asks {
+        match log {
+            Log::Events => OF_EVENTS,
+            Log::Messages => OF_MESSAGES,
+        }
+    }
+}
 
 impl Tx<'_> {
     /// Events that the filter takes, `limit` at most, from those older than
@@ -135,7 +144,7 @@ impl Tx<'_> {
         limit: usize,
         look: usize,
     ) -> Result<Found<Event>> {
-        let (before, oldest) = self.ends(Log::Event, before, filter.stored)?;
+        let (before, oldest) = self.ends(Log::Events, before, filter.stored)?;
         let floor = before.saturating_sub(look as i64).max(oldest);
         let rows = self.rows(
             EVENTS,
@@ -180,7 +189,7 @@ impl Tx<'_> {
         limit: usize,
         look: usize,
     ) -> Result<Found<Message>> {
-        let (before, oldest) = self.ends(Log::Outbox, before, filter.queued)?;
+        let (before, oldest) = self.ends(Log::Messages, before, filter.queued)?;
         let floor = match filter.state {
             Some(state) => self.message_floor(state, before, look)?,
             None => before.saturating_sub(look as i64),
@@ -222,18 +231,12 @@ impl Tx<'_> {
 
     /// The row after the newest to look at, and the oldest.
     pub(super) fn ends(&self, log: Log, before: i64, span: Span) -> Result<(i64, i64)> {
-        let sql = match log {
-            Log::Event => ENDS[0],
-            Log::Outbox => ENDS[1],
+        let asks = Asks::of(log);
+        let id = |sql| -> Result<i64> {
+            let found = self.row(sql, &[], |row| row.get::<_, Option<i64>>(0))?;
+            Ok(found.flatten().unwrap_or(0))
         };
-        let first = self.row(sql, &[], |row| row.get::<_, Option<i64>>(0))?;
-        let first = first.flatten().unwrap_or(0);
-        let sql = match log {
-            Log::Event => ENDS[2],
-            Log::Outbox => ENDS[3],
-        };
-        let newest = self.row(sql, &[], |row| row.get::<_, Option<i64>>(0))?;
-        let end = newest.flatten().unwrap_or(0) + 1;
+        let (first, end) = (id(asks.first)?, id(asks.last)? + 1);
         let (mut before, mut oldest) = (before.min(end), first);
         if let Some(until) = span.until {
             before = before.min(self.first_since(log, until, (first, end))?);
@@ -247,14 +250,11 @@ impl Tx<'_> {
     /// The first row written at a time or later, found by halves: rows are in the
     /// order of time, as far as the clock went forward.
     fn first_since(&self, log: Log, at: i64, (first, end): (i64, i64)) -> Result<i64> {
-        let sql = match log {
-            Log::Event => SINCE[0],
-            Log::Outbox => SINCE[1],
-        };
+        let Asks { since, .. } = Asks::of(log);
         let (mut low, mut high) = (first, end);
         while low < high {
             let middle = low + (high - low) / 2;
-            let found = self.row(sql, params![middle], |row| {
+            let found = self.row(since, params![middle], |row| {
                 Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
             })?;
             match found {

@@ -1,6 +1,6 @@
 //! Messages on their way out, and idempotency keys.
 
-use super::lists::{Log, Span};
+use super::lists::Span;
 use super::*;
 use crate::wire::outgoing::is_mark;
 
@@ -188,7 +188,7 @@ impl Tx<'_> {
         self.rows(
             "SELECT number, count(*) FROM outbox
              WHERE wamid IS NOT NULL AND id >= ?1 GROUP BY number ORDER BY number",
-            params![self.counted_from(Log::Outbox, since)?],
+            params![self.counted_from(Log::Messages, since)?],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )
     }
@@ -196,7 +196,7 @@ impl Tx<'_> {
     /// How many events were stored since a time, among the newest 100,000.
     pub fn events_since(&self, since: i64) -> Result<i64> {
         let sql = "SELECT count(*) FROM event WHERE id >= ?1";
-        let first = self.counted_from(Log::Event, since)?;
+        let first = self.counted_from(Log::Events, since)?;
         let count = self.row(sql, params![first], |row| row.get(0))?;
         Ok(count.unwrap_or(0))
     }
