@@ -1,5 +1,6 @@
 //! The operator's listener: the console, the API for sending, and pages for programs
-//! that watch over the service, each at paths of its own. Nothing of it is reachable from the webhook's listener.
+//! that watch over the service, each at paths of its own. Nothing of it is reachable
+//! from the webhook's listener.
 
 use super::console::Console;
 use super::exchange::Exchange;

@@ -23,8 +23,9 @@ pub enum BadPath {
     Malformed,
 }
 
-/// What follows the version in a path, or all of one that begins with an id: its parts, decoded, each of which may
-/// be written as it is into a path of ours. A final slash means nothing.
+/// What follows the version in a path, or all of one that begins with an id: its
+/// parts, decoded, each of which may be written as it is into a path of ours. A final
+/// slash means nothing.
 pub fn parts(path: &str) -> Result<Vec<String>, BadPath> {
     let rest = path.strip_prefix('/').ok_or(BadPath::NoVersion)?;
     let (first, after) = rest.split_once('/').unwrap_or((rest, ""));
