@@ -1,4 +1,4 @@
-//! `wabridge backup`
+//! `wabridge backup`: a copy of the database, whole and closed, while the service runs.
 
 use super::{Failure, Outcome, output, visit};
 use lexopt::{Arg, Parser};

@@ -1,4 +1,5 @@
-//! `wabridge check`
+//! `wabridge check`: what is wrong with the settings, the rules, the database and, with
+//! `--online`, at Meta; each with its mend.
 
 use super::findings::Report;
 use super::{Chain, Failure, Outcome};

@@ -1,4 +1,4 @@
-//! `wabridge demo`
+//! `wabridge demo`: the whole loop on this machine, a stand-in in Graph's place.
 
 mod own;
 

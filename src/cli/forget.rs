@@ -1,4 +1,4 @@
-//! `wabridge forget`
+//! `wabridge forget`: everything about a person goes.
 
 use super::prune::media_folder;
 use super::{Failure, Outcome, output, visit};

@@ -1,4 +1,5 @@
-//! `wabridge take` and `wabridge give`
+//! `wabridge take` and `wabridge give`: a conversation goes into a person's hands, and
+//! back to the bot.
 
 use super::{Failure, Outcome, output, visit};
 use crate::config::{self, Sources, span_of_time};

@@ -1,4 +1,4 @@
-//! `wabridge hash-password`
+//! `wabridge hash-password`: what CONSOLE_PASSWORD_HASH is set to.
 
 use super::{Failure, Outcome, output};
 use crate::edge::clock;

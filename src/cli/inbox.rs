@@ -1,4 +1,4 @@
-//! `wabridge inbox list|show|replay|drop`
+//! `wabridge inbox list|show|replay|drop`: events that came in, looked at and steered.
 
 mod drop;
 mod replay;

@@ -1,4 +1,4 @@
-//! `wabridge marketing`
+//! `wabridge marketing`: whether a person wants any, shown and set.
 
 use super::{Failure, Outcome, output, visit};
 use crate::edge::clock;

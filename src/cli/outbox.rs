@@ -1,4 +1,5 @@
-//! `wabridge outbox list|show|retry|hold|cancel`
+//! `wabridge outbox list|show|retry|hold|cancel`: messages that go out, looked at and
+//! steered.
 
 use super::{Failure, Outcome, View, ids, no_flags, output, view_and_values, visit};
 use crate::edge::clock;

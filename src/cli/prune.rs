@@ -1,4 +1,4 @@
-//! `wabridge prune`
+//! `wabridge prune`: what is old and done with goes, now and by hand.
 
 use super::{Failure, Outcome, output, visit};
 use crate::config::{self, Config, Sources, span_of_time};

@@ -1,4 +1,4 @@
-//! `wabridge register`
+//! `wabridge register`: has Meta send its notifications here, step by step.
 
 use super::check::{id, known};
 use super::findings::Report;

@@ -1,4 +1,4 @@
-//! `wabridge rules test`
+//! `wabridge rules test`: which rule answers a message, and with what.
 
 use super::{Failure, Outcome, output};
 use crate::config::{self, Sources};

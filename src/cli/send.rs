@@ -1,4 +1,4 @@
-//! `wabridge send`
+//! `wabridge send`: a message goes into the outbox, and what became of it is told.
 
 mod file;
 

@@ -1,4 +1,4 @@
-//! `wabridge serve`
+//! `wabridge serve`: the service.
 
 use super::{Failure, Outcome};
 use crate::service::Service;

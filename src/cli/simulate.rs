@@ -1,4 +1,4 @@
-//! `wabridge simulate`
+//! `wabridge simulate`: signed sample notifications, posted as Meta would.
 
 use super::{Failure, Outcome, output};
 use crate::config::{self, Listen, Sources};

@@ -1,4 +1,4 @@
-//! `wabridge status`
+//! `wabridge status`: how the whole is doing, for people and as JSON.
 
 use super::{Failure, Outcome, no_flags, output, view_and_values, visit};
 use crate::edge::clock;

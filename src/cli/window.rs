@@ -1,4 +1,4 @@
-//! `wabridge window`
+//! `wabridge window`: how long anything but a template may be sent to a person.
 
 use super::{Failure, Outcome, output, visit};
 use crate::edge::clock;

@@ -1,4 +1,4 @@
-//! `wabridge inbox drop`
+//! `wabridge inbox drop`: what waits for an observer that is gone is given up.
 
 use crate::cli::{Failure, Outcome, output, visit};
 use crate::edge::clock;

@@ -1,4 +1,4 @@
-//! `wabridge inbox replay`
+//! `wabridge inbox replay`: events are handed over again, one or many.
 
 use crate::cli::{Failure, Outcome, ids, output, visit};
 use crate::config::{self, Selection, Sources};
