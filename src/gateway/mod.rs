@@ -35,7 +35,7 @@
 //! * [`thread`]: what was said in a conversation
 //! * [`trail`]: what operators did on the console
 //!
-//! What a crash between two steps means is decided in [`Gateway::recover`].
+//! What a crash between two steps means is decided in `recover`.
 
 pub mod alarms;
 mod bursts;
@@ -62,6 +62,7 @@ pub mod outbox;
 pub mod post;
 pub mod prune;
 pub mod receive;
+mod recover;
 pub mod replay;
 pub mod sending;
 pub mod standing;
@@ -80,15 +81,13 @@ pub use finish::Sent;
 pub use finish::outcome::{Outcome, Reason};
 pub use post::{Post, Posted};
 pub use receive::Received;
+pub use recover::Recovered;
 pub use sending::Sending;
 
 use crate::config::{Limits, Tokens};
-use crate::policy::ladder::SendState;
-use crate::policy::retry::DELIVERY;
 use crate::store::rows::*;
 use crate::store::{Result, Tx};
 use crate::wire::notification::Kind;
-use crate::wire::outgoing;
 use consumers::Observer;
 use ring::digest;
 use std::collections::BTreeMap;
@@ -153,75 +152,6 @@ impl Gateway {
         Gateway { ears, ..self }
     }
 
-    /// After a start: attempts that were under way when the last process ended
-    /// are over. A delivery is repeated at once. A send may have reached Graph,
-    /// so it waits for a status; the window starts anew for all of these, since
-    /// statuses could not arrive while nobody listened.
-    pub fn recover(&self, tx: &Tx<'_>, now: i64) -> Result<Recovered> {
-        self.note_consumers(tx)?;
-        let mut recovered = Recovered::default();
-        let later = now + self.limits.reconcile_window_ms;
-        for job in tx.running_jobs()? {
-            let Some(outbox) = job.outbox else {
-                match job.media {
-                    None => recovered.deliveries += 1,
-                    Some(_) => recovered.fetches += 1,
-                }
-                // One that ends the process each time must not do so at full speed.
-                let wait = match job.attempts {
-                    0 | 1 => 0,
-                    attempts => DELIVERY.after(attempts, 0.0),
-                };
-                tx.retry_job(
-                    &job,
-                    now,
-                    now + wait,
-                    job.attempts,
-                    Some("interrupted by a restart"),
-                )?;
-                continue;
-            };
-            recovered.sends += 1;
-            match tx.message(outbox)? {
-                Some(message) if message.state != SendState::Sending => {
-                    tx.end_job(&job, JobState::Done, None, now)?;
-                }
-                Some(message) if outgoing::is_mark(&message.type_) => {
-                    tx.set_message_state(outbox, SendState::Queued, None, now)?;
-                    tx.retry_job(&job, now, now, job.attempts, None)?;
-                }
-                _ => {
-                    let fault = Fault {
-                        code: None,
-                        text: "interrupted by a restart while Graph was being called".into(),
-                    };
-                    tx.set_message_state(outbox, SendState::Unknown, Some(&fault), now)?;
-                    tx.set_uncertain(outbox)?;
-                    tx.retry_job(&job, now, later, job.attempts, Some(&fault.text))?;
-                }
-            }
-        }
-        for outbox in tx.messages_in(SendState::Unknown)? {
-            if let Some(job) = tx
-                .job_of_outbox(outbox)?
-                .filter(|j| j.state == JobState::Waiting)
-            {
-                recovered.unknown += 1;
-                tx.defer_job(job.id, later)?;
-            }
-        }
-        // A restart is often how an operator mends the app, or the way to Meta:
-        // look at once.
-        for queue in tx.queues()?.iter().filter(|q| q.kind != QueueKind::Send) {
-            let breaker = crate::policy::breaker::Breaker {
-                closed_until_ms: 0,
-                ..queue.breaker
-            };
-            tx.set_breaker(queue.id, breaker)?;
-        }
-        Ok(recovered)
-    }
-
     /// Our mark on a message: it comes back in each of its statuses. Its time tells it
     /// from another with the same id: where a backup was put in the database's place,
     /// ids are given again, and Meta still has news of those who had them before.
@@ -253,19 +183,6 @@ impl Gateway {
         let own = self.tokens.get(number).or(self.common_token.as_ref());
         own.map(String::as_str)
     }
-}
-
-/// What a start found under way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Recovered {
-    /// Deliveries to be repeated.
-    pub deliveries: usize,
-    /// Fetches of files to be repeated.
-    pub fetches: usize,
-    /// Sends that were being made.
-    pub sends: usize,
-    /// Messages waiting for a status that tells whether they went out.
-    pub unknown: usize,
 }
 
 /// A token as it may be stored: enough to see that it changed.

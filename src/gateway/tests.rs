@@ -32,6 +32,7 @@ mod window;
 use super::*;
 use crate::config::{Limits, OnUnknown, Rates, Secret, Tokens};
 use crate::policy::fetch::Fetch;
+use crate::policy::ladder::SendState;
 use crate::policy::pacing::Rate;
 use crate::policy::verdict::{self, Answer, Verdict};
 use crate::store::Database;
