@@ -32,7 +32,7 @@ use route::Route;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
-use tiny_http::Method;
+use tiny_http::{Method, Request};
 
 /// The API's settings and where its messages go.
 pub struct GraphApi {
@@ -80,15 +80,21 @@ impl GraphApi {
             return exchange.answer_unread(answer);
         }
         let live = self.live.now();
-        if live.config.api.is_none() {
-            let text = "there is no API here: set API_KEY to have one";
-            return exchange.answer_unread(refuse(404, 2500, text));
+        match let_in(&live.config, &exchange.request, query) {
+            Ok(caller) => self.serve(&live, exchange, &caller, route, query),
+            Err(answer) => exchange.answer_unread(answer),
         }
-        let authorization = header(&exchange.request, "Authorization");
-        let Some(caller) = caller(&live.config, authorization, query) else {
-            let text = "the API key is missing or wrong: send Authorization: Bearer <API_KEY>";
-            return exchange.answer_unread(refuse(401, 190, text));
-        };
+    }
+
+    /// Answers somebody with a key.
+    fn serve(
+        self: &Arc<Self>,
+        live: &Arc<InForce>,
+        exchange: Exchange,
+        caller: &Caller,
+        route: Route,
+        query: &str,
+    ) {
         // The path itself may hold a phone number.
         let (id, method) = (
             self.ids.of(&exchange.request),
@@ -101,17 +107,17 @@ impl GraphApi {
         let answer = match (method, route) {
             (Method::Post, Route::Messages { number }) => {
                 if exchange.is_read() {
-                    return self.post(&live, exchange, id, &number, &caller);
+                    return self.post(live, exchange, id, &number, caller);
                 }
                 // It comes as slowly as its caller likes: the few workers that
                 // take requests do not wait for it.
-                let api = Arc::clone(self);
+                let (api, live, caller) = (Arc::clone(self), Arc::clone(live), caller.clone());
                 return exchange.aside(move |exchange| {
                     api.post(&live, exchange, id, &number, &caller);
                 });
             }
             (_, Route::Messages { .. }) => not_allowed("POST"),
-            (Method::Get, Route::Object { id }) => match self.object(&live, &id) {
+            (Method::Get, Route::Object { id }) => match self.object(live, &id) {
                 Err(answer) | Ok(Some(answer)) => answer,
                 Ok(None) if path::is_id(&id) => return self.pass(exchange, vec![id], query),
                 Ok(None) => refuse(404, 100, "no message has this id"),
@@ -198,6 +204,7 @@ impl GraphApi {
 }
 
 /// Who asks.
+#[derive(Clone)]
 struct Caller {
     /// How long it may be kept waiting for Graph's answer.
     wait: Duration,
@@ -205,19 +212,33 @@ struct Caller {
     key: String,
 }
 
-/// Who bears one of the keys: in the header, or as a parameter of the query.
-fn caller(config: &Config, authorization: Option<&str>, query: &str) -> Option<Caller> {
-    let api = config.api.as_ref()?;
-    let given = match authorization {
-        // Upload sessions know the second word.
-        Some(given) => credential(given, &["bearer", "oauth"])?.to_owned(),
-        None => path::parameter(query, "access_token")?,
+/// Who bears one of the keys; else what they hear.
+fn let_in(config: &Config, request: &Request, query: &str) -> Result<Caller, Answer> {
+    let Some(api) = &config.api else {
+        let text = "there is no API here: set API_KEY to have one";
+        return Err(refuse(404, 2500, text));
     };
-    let known = Secret::known(&api.keys, &given);
-    known.map(|own| Caller {
-        wait: api.wait,
-        key: key_name(own.expose()),
-    })
+    let given = given_key(header(request, "Authorization"), query);
+    let known = given.and_then(|given| Secret::known(&api.keys, &given));
+    match known {
+        Some(key) => Ok(Caller {
+            wait: api.wait,
+            key: key_name(key.expose()),
+        }),
+        None => {
+            let text = "the API key is missing or wrong: send Authorization: Bearer <API_KEY>";
+            Err(refuse(401, 190, text))
+        }
+    }
+}
+
+/// In the header, or as a parameter of the query.
+fn given_key(authorization: Option<&str>, query: &str) -> Option<String> {
+    match authorization {
+        // Upload sessions know the second word.
+        Some(given) => credential(given, &["bearer", "oauth"]).map(str::to_owned),
+        None => path::parameter(query, "access_token"),
+    }
 }
 
 /// A key as it may be stored.
