@@ -10,7 +10,7 @@ use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 const ROOTS_BYTES_MAX: u64 = 16 << 20;
 
 /// Whom to trust with TLS: `SSL_CERT_FILE`, else what is built in.
-pub(in crate::edge) struct Roots(RootCerts);
+pub struct Roots(RootCerts);
 
 impl Roots {
     pub fn of(config: &Config) -> Result<Roots, RootsError> {
