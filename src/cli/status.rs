@@ -3,7 +3,7 @@
 use super::{Failure, Outcome, no_flags, output, view_and_values, visit};
 use crate::edge::clock;
 use crate::gateway::handover::Held;
-use crate::gateway::operator::{self, QueueStatus, Status};
+use crate::gateway::operator::{self, QueueStatus, Rates, Status};
 use crate::policy::alarm::Alarm;
 use crate::store::rows::Halt;
 use lexopt::Parser;
@@ -28,10 +28,12 @@ pub fn run(mut parser: Parser) -> Outcome {
         return Err(Failure::Misused(format!("unexpected argument `{value}`")));
     }
     let now = clock::now_ms();
-    let status = visit()?.read_one_moment(|tx| operator::status(tx, now))?;
+    let looked =
+        visit()?.read_one_moment(|tx| Ok((operator::status(tx, now)?, operator::rates(tx, now)?)));
+    let (status, rates) = looked?;
     match view.json {
-        true => output::json_line(&json(&status, now)),
-        false => people(&status, now),
+        true => output::json_line(&json(&status, &rates, now)),
+        false => people(&status, &rates, now),
     }
     Ok(())
 }
@@ -101,7 +103,7 @@ fn taken_json(held: &Held) -> Value {
     })
 }
 
-fn json(status: &Status, now: i64) -> Value {
+fn json(status: &Status, rates: &Rates, now: i64) -> Value {
     let queues: Vec<Value> = status
         .queues
         .iter()
@@ -133,8 +135,8 @@ fn json(status: &Status, now: i64) -> Value {
             "conversations": status.taken.0.iter().map(taken_json).collect::<Vec<_>>(),
         },
         "outbox": counts(&status.outbox),
-        "received": {"minute": status.received[0], "hour": status.received[1]},
-        "accepted": {"hour": counts(&status.accepted)},
+        "received": {"minute": rates.received[0], "hour": rates.received[1]},
+        "accepted": {"hour": counts(&rates.accepted)},
     })
 }
 
@@ -152,12 +154,12 @@ fn alarm_text(alarm: &Alarm) -> String {
     )
 }
 
-fn people(status: &Status, now: i64) {
-    let [minute, hour] = status.received;
+fn people(status: &Status, rates: &Rates, now: i64) {
+    let [minute, hour] = rates.received;
     output::print(&format!(
         "received  {minute} in the last minute, {hour} in the last hour\n"
     ));
-    for (number, accepted) in &status.accepted {
+    for (number, accepted) in &rates.accepted {
         output::print(&format!(
             "accepted  {accepted} in the last hour from {}\n",
             output::inert(number)

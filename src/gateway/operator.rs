@@ -112,6 +112,11 @@ pub struct Status {
     pub taken: (Vec<Held>, i64),
     /// Messages by state.
     pub outbox: Vec<(String, i64)>,
+}
+
+/// What came and went lately.
+#[derive(Clone, Debug)]
+pub struct Rates {
     /// Events stored in the last minute and the last hour (of the newest
     /// 100,000).
     pub received: [i64; 2],
@@ -144,6 +149,12 @@ pub fn status(tx: &Tx<'_>, now: i64) -> Result<Status> {
         halts: tx.halts()?,
         taken: handover::held(tx, now)?,
         outbox: tx.outbox_counts()?,
+    })
+}
+
+/// What came and went before `now`.
+pub fn rates(tx: &Tx<'_>, now: i64) -> Result<Rates> {
+    Ok(Rates {
         received: [
             tx.events_since(now - 60_000)?,
             tx.events_since(now - 3_600_000)?,

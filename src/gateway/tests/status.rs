@@ -1,4 +1,4 @@
-//! What `wabridge status` and the overview tell.
+//! What `wabridge status` tells.
 
 use super::*;
 use crate::gateway::operator;
@@ -6,9 +6,9 @@ use crate::gateway::operator;
 /// Events of the last minute and hour, and messages accepted in the last hour.
 fn check(bench: &Bench, received: [i64; 2], accepted: i64) {
     let now = bench.now;
-    let status = bench.database.read(|tx| operator::status(tx, now)).unwrap();
-    let sent: i64 = status.accepted.iter().map(|(_, count)| count).sum();
-    assert_eq!((status.received, sent), (received, accepted));
+    let rates = bench.database.read(|tx| operator::rates(tx, now)).unwrap();
+    let sent: i64 = rates.accepted.iter().map(|(_, count)| count).sum();
+    assert_eq!((rates.received, sent), (received, accepted));
 }
 
 #[test]
