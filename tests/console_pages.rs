@@ -193,7 +193,7 @@ fn a_thread_is_read_and_answered_and_the_answer_is_seen_delivered() {
     let page = shop.wait_page("/conversations/1", "fate read");
     let heard = said(&page);
     assert!(heard.contains("They hello"), "{heard}");
-    assert!(heard.contains("You You said hello"), "{heard}");
+    assert!(heard.contains("The bot You said hello"), "{heard}");
     assert!(
         page.contains("Anything can be sent for 23 h more."),
         "{page}"

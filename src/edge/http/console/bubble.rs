@@ -22,12 +22,23 @@ const PARTS_MAX: usize = 100;
 pub enum Side {
     /// The person.
     Theirs,
-    /// Us.
+    /// An operator, or a program through the API.
     Ours,
+    /// What answers to what comes in: rules, a program, an app.
+    Bot,
     /// The business, on its phone.
     Phone,
     /// Nobody: news of Meta's.
     News,
+}
+
+impl Side {
+    /// Whether two are one to WhatsApp: of one's reactions to a message only the last
+    /// counts.
+    fn is_one_with(self, other: Side) -> bool {
+        let is_business = |side| matches!(side, Side::Ours | Side::Bot | Side::Phone);
+        self == other || (is_business(self) && is_business(other))
+    }
 }
 
 /// Something said, ready to be drawn.
@@ -427,7 +438,7 @@ pub fn join(bubbles: Vec<Bubble>) -> Vec<Bubble> {
                     continue;
                 };
                 let on = &mut joined[index].reactions;
-                on.retain(|own| own.side != bubble.side || own.author != bubble.author);
+                on.retain(|own| !own.side.is_one_with(bubble.side) || own.author != bubble.author);
                 on.extend(emoji.map(|emoji| Reaction {
                     emoji,
                     side: bubble.side,

@@ -15,7 +15,11 @@ pub fn bubble(message: &Message) -> Bubble {
         format!("m{}", message.id),
         format!("/outbox/{}", message.id),
     );
-    let mut bubble = Bubble::new(id, more, Side::Ours, message.created_at);
+    let side = match message.cause {
+        Some(_) => Side::Bot,
+        None => Side::Ours,
+    };
+    let mut bubble = Bubble::new(id, more, side, message.created_at);
     bubble.wamid = message.wamid.clone();
     bubble.fate = Some(fate(message));
     let sent = message.substitute.as_ref().unwrap_or(&message.body);

@@ -367,6 +367,12 @@ fn the_last_reaction_counts_and_one_may_be_taken_back() {
     let ours = |emoji| reaction(emoji, "w1", SendState::Sent);
     check(vec![text(), ours("👍"), ours("❤")], &["e1 one[❤]"]);
     check(vec![text(), ours("👍"), ours("")], &["e1 one[]"]);
+    // To WhatsApp the bot and an operator are one.
+    let bots = |emoji| Bubble {
+        side: Side::Bot,
+        ..ours(emoji)
+    };
+    check(vec![text(), bots("👍"), ours("❤")], &["e1 one[❤]"]);
     let theirs_too = theirs(2, "reaction", "w2", "w1", "");
     check(vec![text(), ours("❤"), theirs_too], &["e1 one[❤👍🏽]"]);
 }
@@ -381,6 +387,14 @@ fn a_reaction_to_what_is_not_there_or_that_failed_is_a_bubble() {
         ],
         &["e1 one[]", "m7 ❤[]", "m7 👍[]"],
     );
+}
+
+#[test]
+fn what_answers_an_event_is_the_bots() {
+    let mut message = message(r#"{"type":"text","text":{"body":"hi"}}"#, SendState::Sent);
+    assert_eq!(ours::bubble(&message).side, Side::Ours);
+    message.cause = Some(1);
+    assert_eq!(ours::bubble(&message).side, Side::Bot);
 }
 
 #[test]
