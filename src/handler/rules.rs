@@ -32,6 +32,7 @@
 //! All mistakes in the file are found when it is loaded (`file`), with line, rule and mend.
 
 mod condition;
+mod error;
 mod file;
 mod hours;
 mod template;
@@ -41,8 +42,8 @@ mod trial;
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::io::Read as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::{Delivery, Ears, Effect, Facts, Handled, Handler, Outcome, Wants};
@@ -52,6 +53,7 @@ use crate::wire::notification::Kind;
 use condition::{Case, Condition};
 use template::{Reply, Templates, Values};
 
+pub use error::{Problem, RulesError};
 pub use template::Unfilled;
 pub use trial::{Trial, Tried, Untried, triable};
 
@@ -129,41 +131,6 @@ pub struct Listed<'r> {
     pub cooldown_ms: Option<i64>,
     /// A person is to go on.
     pub hand_over: bool,
-}
-
-/// One mistake in a rules file: where and what it is, and how to mend it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// Counted from 1.
-    pub line: usize,
-    /// The rule, counted from 1; none for a mistake outside of rules.
-    pub rule: Option<usize>,
-    /// In words.
-    pub text: String,
-}
-
-/// Why there are no rules. Its text has a line for each mistake.
-#[derive(Debug)]
-pub enum RulesError {
-    /// The file is not there, or we may not read it.
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// It is longer than 1 MiB.
-    TooLong {
-        /// The file.
-        path: PathBuf,
-    },
-    /// It is not what a rules file should be.
-    Wrong {
-        /// The file.
-        path: PathBuf,
-        /// Every mistake found.
-        problems: Vec<Problem>,
-    },
 }
 
 impl Rules {
@@ -455,50 +422,6 @@ impl fmt::Debug for Answer {
             .field("rule", &self.rule)
             .field("replies", &self.replies.as_ref().map(Vec::len))
             .finish()
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: ", self.line)?;
-        if let Some(rule) = self.rule {
-            write!(f, "rule {rule}: ")?;
-        }
-        f.write_str(&self.text)
-    }
-}
-
-impl fmt::Display for RulesError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            RulesError::Unreadable { path, .. } => {
-                write!(f, "the rules file {} cannot be read", path.display())
-            }
-            RulesError::TooLong { path } => {
-                let mib = FILE_BYTES_MAX / 1024 / 1024;
-                write!(
-                    f,
-                    "{} is longer than {mib} MiB: that is no rules file",
-                    path.display()
-                )
-            }
-            RulesError::Wrong { path, problems } => {
-                for (index, problem) in problems.iter().enumerate() {
-                    let end = if index == 0 { "" } else { "\n" };
-                    write!(f, "{end}{} {problem}", path.display())?;
-                }
-                Ok(())
-            }
-        }
-    }
-}
-
-impl std::error::Error for RulesError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            RulesError::Unreadable { error, .. } => Some(error),
-            RulesError::TooLong { .. } | RulesError::Wrong { .. } => None,
-        }
     }
 }
 
