@@ -166,7 +166,9 @@ fn order_status_looks_up_over_http_and_answers_with_media() {
 #[test]
 fn a_bot_that_ends_ends_the_demo() {
     let folder = Folder::new();
-    let setup = Setup::new(folder.path());
+    let at = folder.path().join("temporary");
+    std::fs::create_dir(&at).unwrap();
+    let setup = Setup::new(folder.path()).set("TMPDIR", at.to_str().unwrap());
     let ended = setup.run(&["demo", "--", "sh", "-c", "exit 7"]);
     let said = String::from_utf8(ended.stderr).unwrap();
     assert_eq!(ended.status.code(), Some(1), "{said}");
@@ -182,6 +184,8 @@ fn a_bot_that_ends_ends_the_demo() {
     );
     let once = setup.run(&["demo", "--once", "--", "true"]);
     assert_eq!(once.status.code(), Some(2));
+    let left = std::fs::read_dir(&at).unwrap().count();
+    assert_eq!(left, 0, "folders of demos that are over");
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::wire::signature::hex;
 use lexopt::{Arg, Parser};
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
@@ -83,13 +83,10 @@ pub fn run(mut parser: Parser) -> Outcome {
         };
     }
     let stage = Stage::build()?;
-    let outcome = match once {
+    match once {
         true => stage.play_once(),
         false => stage.play_on(),
-    };
-    // A folder that cannot be removed is the temporary folder's to clean.
-    let _ = std::fs::remove_dir_all(&stage.folder);
-    outcome
+    }
 }
 
 /// A stand-in that knows one number, and delivers at a pace that can be watched.
@@ -115,12 +112,27 @@ fn start_standin(token: &str, secret: &str, observer: Observer) -> std::io::Resu
     })
 }
 
-/// A folder of our own, for the database.
-fn folder() -> std::io::Result<PathBuf> {
+/// A folder of our own, for the database: gone with the demo, however it ends.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // One that cannot be removed is the temporary folder's to clean.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn folder() -> std::io::Result<Folder> {
     let name = format!("wabridge-demo-{}", hex(&clock::random::<6>()));
     let folder = std::env::temp_dir().join(name);
     std::fs::create_dir(&folder)?;
-    Ok(folder)
+    Ok(Folder(folder))
 }
 
 /// Everything the demo is made of.
@@ -128,7 +140,8 @@ struct Stage {
     config: Config,
     standin: Arc<StandIn>,
     service: Mutex<Option<Running>>,
-    folder: PathBuf,
+    /// After the service in this list: it goes last.
+    _folder: Folder,
     webhook: String,
     /// Where the console is.
     console: String,
@@ -144,8 +157,8 @@ impl Stage {
         let names: Names = Arc::default();
         let observer = Box::new(move |exchange: &Exchange| narrate(&names, exchange));
         let standin = start_standin(&token, &secret, observer)?;
-        let database = folder.join("wabridge.db");
-        let rules_file = folder.join("rules.toml");
+        let database = folder.path().join("wabridge.db");
+        let rules_file = folder.path().join("rules.toml");
         std::fs::write(&rules_file, RULES)?;
         let password = hex(&clock::random::<8>());
         let hash = PasswordHash::new(&password, clock::random()).map_err(Failure::because)?;
@@ -174,7 +187,7 @@ impl Stage {
             password,
             standin: Arc::new(standin),
             service: Mutex::new(Some(service)),
-            folder,
+            _folder: folder,
             webhook,
             secret,
         })

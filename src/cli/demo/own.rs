@@ -47,9 +47,9 @@ pub fn run(command: &[OsString]) -> Outcome {
         ("LISTEN", &address.to_string()),
         ("WEBHOOK_PATH", "/webhook"),
     ];
-    let database = folder.join("wabridge.db");
+    let database = folder.path().join("wabridge.db");
     let mut signals = listen_for_signals()?;
-    let mut child = spawn(command, &settings, &folder)?;
+    let mut child = spawn(command, &settings, folder.path())?;
     thread::Builder::new()
         .name("customer".into())
         .spawn(move || {
@@ -68,8 +68,6 @@ pub fn run(command: &[OsString]) -> Outcome {
         }
         thread::sleep(LOOK_AGAIN);
     };
-    // A folder that cannot be removed is the temporary folder's to clean.
-    let _ = std::fs::remove_dir_all(&folder);
     match ended {
         None => Ok(()),
         Some(status) if status.success() => Ok(()),
