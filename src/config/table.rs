@@ -519,7 +519,8 @@ fn is_number(text: &str) -> bool {
 /// `.env.example`, as it stands in the repository.
 pub fn env_example() -> String {
     let mut out = String::from(
-        "# Settings of wabridge. Copy to .env and fill in; the environment wins over this file.\n\
+        "# Settings of wabridge. Copy to .env in the folder it runs in (under systemd /etc/wabridge) and\n\
+         # fill in; the environment wins over this file.\n\
          # Write values in single quotes when they hold blanks, $ or #. Each secret may instead\n\
          # be in a file named by NAME_FILE, or come from systemd's LoadCredential.\n\
          # `wabridge check` tells what is missing or wrong. SIGHUP (`systemctl reload`) reads this file,\n\
