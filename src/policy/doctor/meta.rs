@@ -1,7 +1,9 @@
 //! What is set up at Meta: tokens, app, accounts, numbers.
 
 use super::{FIELDS, Facts, Finding, NumberFacts, Place, SetAt, TokenFacts, span};
-use crate::wire::setup::{Attached, Health, MANAGEMENT, MESSAGING, Number, Refused, Token};
+use crate::wire::setup::{
+    Attached, Health, MANAGEMENT, MESSAGING, Number, Refused, Subscription, Token,
+};
 
 pub(in crate::policy) const NEW_TOKEN: &str = "make one that does not end (business.facebook.com → Settings → System users → \
     Generate token, with whatsapp_business_messaging and whatsapp_business_management), set it, and \
@@ -126,35 +128,29 @@ pub(super) fn app(facts: &Facts, found: &mut Vec<Finding>) {
     let about = format!("app {}", app.id);
     let secret = "APP_SECRET is the app's secret (App Dashboard → App settings → Basic), and ends with \
          the app's: copy it again";
-    let subscription = match &app.subscription {
-        None => {
-            found.push(
-                Finding::note(about, "its subscription cannot be read without APP_SECRET")
-                    .mended_by("set APP_SECRET (App Dashboard → App settings → Basic)"),
-            );
-            return;
+    match &app.subscription {
+        None => found.push(
+            Finding::note(about, "its subscription cannot be read without APP_SECRET")
+                .mended_by("set APP_SECRET (App Dashboard → App settings → Basic)"),
+        ),
+        // With another app's secret it could not be otherwise, and that is said.
+        Some(Err(_)) if misfits(facts) => {}
+        // The app's own token is its id and its secret.
+        Some(Err(Refused::Error { message, .. })) => {
+            found.push(Finding::wrong(&about, message, secret));
         }
-        Some(Err(error)) => {
-            // With another app's secret it could not be otherwise, and that is said.
-            if !misfits(facts) {
-                // The app's own token is its id and its secret.
-                found.push(match error {
-                    Refused::Error { message, .. } => Finding::wrong(&about, message, secret),
-                    error => refused(&about, error, secret),
-                });
-            }
-            return;
-        }
-        Some(Ok(subscription)) => subscription,
-    };
-    let Some(subscription) = subscription else {
-        found.push(Finding::wrong(
+        Some(Err(error)) => found.push(refused(&about, error, secret)),
+        Some(Ok(None)) => found.push(Finding::wrong(
             about,
             "it has no webhook for WhatsApp: Meta sends nothing",
             facts.register(""),
-        ));
-        return;
-    };
+        )),
+        Some(Ok(Some(subscription))) => subscribed(facts, about, subscription, found),
+    }
+}
+
+/// What the app is sent, and where to.
+fn subscribed(facts: &Facts, about: String, subscription: &Subscription, found: &mut Vec<Finding>) {
     if !subscription.active {
         found.push(Finding::wrong(
             &about,
