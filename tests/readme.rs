@@ -8,6 +8,12 @@
 
 mod support;
 
+#[path = "readme/machine.rs"]
+mod machine;
+#[path = "readme/words.rs"]
+mod words;
+
+use machine::Machine;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::net::{TcpListener, TcpStream};
@@ -15,7 +21,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use support::*;
-use wabridge::config::table;
+use wabridge::wire::signature::HubKeys;
 
 const README: &str = include_str!("../README.md");
 const NGINX: &str = include_str!("../systemd/nginx.conf");
@@ -57,21 +63,6 @@ fn under(heading: &str, language: &str) -> Vec<&'static str> {
     let found: Vec<_> = found.map(|block| block.text).collect();
     assert!(!found.is_empty(), "no {language} under {heading}");
     found
-}
-
-/// README without its blocks.
-fn prose() -> String {
-    let blocks = blocks();
-    let without = blocks.iter().fold(README.to_owned(), |text, block| {
-        text.replace(block.text, "")
-    });
-    without.replace("```", "")
-}
-
-/// What stands between backticks, line ends being blanks.
-fn code_spans(prose: &str) -> Vec<String> {
-    let spans = prose.split('`').skip(1).step_by(2);
-    spans.map(|span| span.replace('\n', " ")).collect()
 }
 
 /// Whether a snippet's program is here; says so when it is not.
@@ -418,31 +409,15 @@ fn the_ten_minutes_lead_to_a_service_that_answers() {
     if !have("openssl") || !have("curl") {
         return;
     }
-    let root = Folder::new();
-    let machine = Machine { root: root.path() };
+    let machine = Machine::new();
     let blocks = under("Ten minutes to a bot that answers", "sh");
     let [binary, secrets, rules, service, register, lists] = blocks[..] else {
         panic!("six steps: {blocks:?}");
     };
-    // As cargo would have left it.
-    let binary = binary.replace("$target/release/wabridge", "wabridge");
-    let built = root.path().join("target");
-    std::fs::create_dir_all(&built).unwrap();
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_wabridge"), built.join("wabridge")).unwrap();
-    for step in [&*binary, secrets, rules] {
+    for step in [binary, secrets, rules] {
         machine.run(step);
     }
-    std::fs::create_dir_all(machine.at("/var/lib/wabridge")).unwrap();
-    let running = Setup::new(&machine.at("/etc/wabridge"))
-        .unset("VERIFY_TOKEN")
-        .unset("APP_SECRET")
-        .unset("DATABASE_URL")
-        .set("STATE_DIRECTORY", &machine.name("/var/lib/wabridge"))
-        .set(
-            "CREDENTIALS_DIRECTORY",
-            &machine.name("/etc/wabridge/credentials"),
-        )
-        .serve();
+    let running = machine.serve();
     let here = format!("http://{}", running.address);
     let service = service.replace("https://webhook.example.com", &here);
     let said = machine.run(&service);
@@ -454,200 +429,37 @@ fn the_ten_minutes_lead_to_a_service_that_answers() {
     assert!(machine.run(lists).contains("CONVERSATION"));
 }
 
-/// A machine in a folder: whole paths lead below it, and what is a machine's own
-/// (root, systemd, nginx, cargo) does nothing.
-struct Machine<'m> {
-    root: &'m Path,
-}
-
-impl Machine<'_> {
-    fn at(&self, path: &str) -> std::path::PathBuf {
-        self.root.join(path.trim_start_matches('/'))
-    }
-
-    fn name(&self, path: &str) -> String {
-        self.at(path).display().to_string()
-    }
-
-    /// Runs a step of README with the files of the repository.
-    fn run(&self, step: &str) -> String {
-        let repository = env!("CARGO_MANIFEST_DIR");
-        let mut script = String::from(
-            "sudo() { \"$@\"; }; systemctl() { :; }; nginx() { :; }; cargo() { :; }; rustup() { :; }\n",
-        );
-        for folder in [
-            "/etc/systemd/system",
-            "/etc/nginx/sites-available",
-            "/etc/nginx/sites-enabled",
-            "/usr/local/bin",
-            "/usr/local/sbin",
-        ] {
-            std::fs::create_dir_all(self.at(folder)).unwrap();
-        }
-        let mut step = step.to_owned();
-        for folder in ["/etc/", "/usr/local/", "/var/lib/"] {
-            for before in [" ", "="] {
-                let below = format!("{before}{}", self.name(folder));
-                step = step.replace(&format!("{before}{folder}"), &below);
-            }
-        }
-        for folder in ["systemd/", "examples/"] {
-            step = step.replace(&format!(" {folder}"), &format!(" {repository}/{folder}"));
-        }
-        script.push_str(&step);
-        // systemd/wabridgectl has whole paths as well.
-        let own = self.at("/usr/local/sbin/wabridgectl");
-        if let Ok(text) = std::fs::read_to_string(&own) {
-            let below = |text: String, folder: &str| {
-                text.replace(&format!("={folder}"), &format!("={}", self.name(folder)))
-                    .replace(&format!(" {folder}"), &format!(" {}", self.name(folder)))
-            };
-            if !text.contains(&*self.root.to_string_lossy()) {
-                let text = ["/etc/", "/usr/local/", "/var/lib/"]
-                    .into_iter()
-                    .fold(text, below);
-                std::fs::write(&own, text).unwrap();
-            }
-        }
-        let mut shell = shell(self.root, &script);
-        let path = std::env::var("PATH").unwrap_or_default();
-        shell.env("PATH", format!("{}:{path}", self.name("/usr/local/sbin")));
-        shell.env("LISTEN", "127.0.0.1:0");
-        printed(&shell.output().unwrap())
-    }
-}
-
-/// Words in capitals that are no settings of ours.
-const OTHER_NAMES: &[&str] = &[
-    "ALL_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "LANG",
-    "NAME",
-    "NAME_FILE",
-    "NAME/LANGUAGE",
-    "NAME/LANGUAGE/text",
-    "PATH",
-    "SIGHUP",
-    "SIM_SEED",
-    "TZ",
-    "WABRIDGE_ATTEMPT",
-    "WABRIDGE_KIND",
-    "WABRIDGE_STALE",
-    "WABRIDGE_WEBHOOK_ID",
-];
-
 #[test]
-fn every_setting_it_names_is_one_and_has_the_default_it_says() {
-    let prose = prose();
-    let mut named = BTreeSet::new();
-    for span in code_spans(&prose) {
-        let name = span.split(['=', ' ']).next().unwrap_or_default();
-        let is_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
-        let looks = name.len() > 3 && name.contains('_') && name.chars().all(is_name);
-        // Endings (`_KINDS`) and families (`WHATSAPP_TOKEN_…`) are of names beside them.
-        if looks && !name.starts_with('_') && !OTHER_NAMES.contains(&name) {
-            assert!(table::is_known(name), "`{span}` is no setting");
-            named.insert(name.to_owned());
-        }
+fn an_upgrade_can_be_gone_back_on() {
+    if !have("openssl") {
+        return;
     }
-    assert!(named.len() > 30, "{named:?}");
-    let mut defaults = 0;
-    for name in &named {
-        let Some((_, after)) = prose.split_once(&format!("`{name}` (")) else {
-            continue;
-        };
-        let said = after.split([',', ')']).next().unwrap_or_default();
-        let said = said.split(": ").next().unwrap_or_default();
-        let said: String = said.replace(" MB", "MB").split(' ').collect();
-        if said.starts_with(|c: char| c.is_ascii_digit()) {
-            assert_eq!(said.replace("min", "m"), table::default(name), "{name}");
-            defaults += 1;
-        }
+    let machine = Machine::new();
+    for step in &under("Ten minutes to a bot that answers", "sh")[..3] {
+        machine.run(step);
     }
-    assert!(defaults >= 5, "{defaults} defaults were found");
-}
-
-#[test]
-fn what_takes_a_restart_is_told_whole() {
-    let text = README.split("take a restart").nth(1).unwrap();
-    let text = text.split("\n\n").next().unwrap();
-    let text = text.split("have changed:").nth(1).unwrap();
-    let told: BTreeSet<String> = code_spans(text).into_iter().collect();
-    let fixed = table::SETTINGS.iter().filter(|setting| setting.fixed);
-    let fixed: BTreeSet<String> = fixed.map(|setting| setting.name.to_owned()).collect();
-    assert_eq!(told, fixed);
-}
-
-#[test]
-fn every_command_and_option_it_prints_is_there() {
-    let folder = Folder::new();
-    let setup = Setup::new(folder.path());
-    let help = |args: &[&str]| String::from_utf8(setup.run(args).stdout).unwrap();
-    let overview = help(&["--help"]);
-    let commands = overview.split("Commands:\n").nth(1).unwrap();
-    let commands = commands.lines().take_while(|line| !line.is_empty());
-    let commands: BTreeSet<String> = commands
-        .map(|line| line.split_whitespace().next().unwrap().to_owned())
-        .collect();
-    let blocks = blocks();
-    let blocks = blocks
-        .iter()
-        .filter(|b| ["sh", "text"].contains(&b.language));
-    let lines = blocks.flat_map(|block| block.text.lines().map(str::to_owned));
-    let mut met = BTreeSet::new();
-    for line in lines.chain(code_spans(&prose())) {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        for (index, word) in words.iter().enumerate() {
-            let is_called = ["wabridge", "wabridgectl"].contains(&word.rsplit('/').next().unwrap());
-            let Some(verb) = words.get(index + 1).filter(|_| is_called) else {
-                continue;
-            };
-            if !commands.contains(*verb) {
-                assert!(
-                    !verb.starts_with(|c: char| c.is_ascii_lowercase()) || line.contains("──"),
-                    "`{line}`: there is no command {verb}"
-                );
-                continue;
-            }
-            met.insert((*verb).to_owned());
-            let text = help(&[verb, "--help"]);
-            let options = words[index + 1..].iter().take_while(|word| **word != "--");
-            for option in options.filter(|word| word.starts_with("--") && **word != "--help") {
-                let option = option.trim_end_matches([':', ';', ',']);
-                assert!(text.contains(option), "`{line}`: {verb} has no {option}");
-            }
-        }
-    }
-    assert_eq!(met, commands, "README names every command");
-}
-
-#[test]
-fn links_lead_somewhere() {
-    let anchors = README.lines().filter(|line| line.starts_with('#'));
-    let anchors: BTreeSet<String> = anchors
-        .map(|line| {
-            let words = line.trim_start_matches('#').trim().to_lowercase();
-            let kept = words
-                .chars()
-                .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
-            kept.collect::<String>().replace(' ', "-")
-        })
-        .collect();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let prose = prose();
-    let targets = prose
-        .split("](")
-        .skip(1)
-        .map(|rest| rest.split(')').next().unwrap());
-    let mut count = 0;
-    for target in targets {
-        count += 1;
-        match target.strip_prefix('#') {
-            Some(anchor) => assert!(anchors.contains(anchor), "no heading #{anchor}"),
-            None if target.starts_with("https://") => {}
-            None => assert!(root.join(target).exists(), "no file {target}"),
-        }
-    }
-    assert!(count > 50, "{count} links");
+    let mut running = machine.serve();
+    let take = |running: &Wabridge, n: u64| {
+        let body = text_message(n, "15550107001", "hello");
+        let key = HubKeys::new(["your-app-secret"]);
+        let signature = key.sign(body.as_bytes()).unwrap();
+        let signed = [("X-Hub-Signature-256", signature.as_str())];
+        let answer = running.request("POST", "/webhook", &signed, body.as_bytes());
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    };
+    let stored = || machine.run("wabridgectl inbox list --json").lines().count();
+    take(&running, 1);
+    let said = machine.run(under("Upgrades", "sh")[0]);
+    assert!(said.contains("1 events"), "{said}");
+    running.kill();
+    running = machine.serve();
+    take(&running, 2);
+    assert_eq!(stored(), 2);
+    // Killed, it leaves its log beside the file, which must not come in.
+    running.kill();
+    machine.run(under("Backups", "sh")[0]);
+    running = machine.serve();
+    assert_eq!(stored(), 1);
+    take(&running, 3);
+    assert_eq!(stored(), 2);
 }
