@@ -124,7 +124,7 @@ impl Relay {
             return;
         };
         let (TrySendError::Full(job) | TrySendError::Disconnected(job)) = refused;
-        if let Some(held_back) = self.desk.lines[0].pass(clock::now_ms()) {
+        if let Some(held_back) = self.desk.full.pass(clock::now_ms()) {
             log::warn!("msg=\"too many calls are being passed on to Graph\"{held_back}");
         }
         let text = "too many calls are being passed on to Graph: try again in a moment";
@@ -162,8 +162,9 @@ struct Desk {
     /// caller.
     key: [u8; 32],
     known: Mutex<HashMap<String, Known>>,
-    /// One for a full queue, one for calls that failed.
-    lines: [Few; 2],
+    /// How often a full queue is told, and calls that failed.
+    full: Few,
+    failed: Few,
 }
 
 impl Desk {
@@ -173,7 +174,8 @@ impl Desk {
             committer,
             key: clock::random(),
             known: Mutex::default(),
-            lines: Default::default(),
+            full: Few::default(),
+            failed: Few::default(),
         }
     }
 }
@@ -412,7 +414,7 @@ impl<'d> Clerk<'d> {
 
     fn failed(&self, unanswered: &Unanswered) -> Answer {
         let (reason, timed_out) = (&unanswered.reason, unanswered.timed_out);
-        if let Some(held_back) = self.desk.lines[1].pass(clock::now_ms()) {
+        if let Some(held_back) = self.desk.failed.pass(clock::now_ms()) {
             log::warn!("msg=\"a call could not be passed on\" reason=\"{reason}\"{held_back}");
         }
         match timed_out {
@@ -422,7 +424,7 @@ impl<'d> Clerk<'d> {
     }
 
     fn broke_off(&self, error: &std::io::Error) -> Answer {
-        if let Some(held_back) = self.desk.lines[1].pass(clock::now_ms()) {
+        if let Some(held_back) = self.desk.failed.pass(clock::now_ms()) {
             let kind = error.kind();
             log::warn!("msg=\"Graph's answer broke off\" reason=\"{kind}\"{held_back}");
         }

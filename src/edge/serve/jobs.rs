@@ -105,9 +105,19 @@ pub(super) struct Sends {
     pub(super) committer: Committer,
     pub(super) room: WaitingRoom,
     pub(super) metrics: Arc<Metrics>,
-    /// One for each kind of verdict that is told, one for repeats, and one for
-    /// what ends without a call.
-    pub(super) lines: [Few; 6],
+    pub(super) lines: Lines,
+}
+
+/// What is told of sends, each held back by itself: one trouble must not hide another.
+#[derive(Default)]
+pub(super) struct Lines {
+    put_off: Few,
+    refused: Few,
+    halted: Few,
+    unknown: Few,
+    resent: Few,
+    /// What ends without a call.
+    uncalled: Few,
 }
 
 impl Job for Sends {
@@ -173,7 +183,7 @@ impl Job for Sends {
 
 impl Sends {
     fn tell_ended(&self, message: &Message) {
-        if let Some(held_back) = self.lines[5].pass(clock::now_ms()) {
+        if let Some(held_back) = self.lines.uncalled.pass(clock::now_ms()) {
             let (outbox, reason) = (message.id, message.error.as_deref().unwrap_or_default());
             let code = message.error_code;
             let code = code.map_or_else(String::new, |code| format!(" code={code}"));
@@ -185,7 +195,7 @@ impl Sends {
 
     fn tell_resent(&self, sending: &Sending) {
         if sending.resent
-            && let Some(held_back) = self.lines[4].pass(clock::now_ms())
+            && let Some(held_back) = self.lines.resent.pass(clock::now_ms())
         {
             let ids = ids(sending);
             log::warn!(
@@ -200,12 +210,12 @@ impl Sends {
                 log::debug!("msg=\"message accepted\" {}", ids(sending));
                 return;
             }
-            Verdict::Retry { .. } => ("send put off", &self.lines[0]),
-            Verdict::Refused { .. } => ("send refused", &self.lines[1]),
-            Verdict::Halt { .. } => ("sending halted until someone acts", &self.lines[2]),
+            Verdict::Retry { .. } => ("send put off", &self.lines.put_off),
+            Verdict::Refused { .. } => ("send refused", &self.lines.refused),
+            Verdict::Halt { .. } => ("sending halted until someone acts", &self.lines.halted),
             Verdict::Unknown { .. } => (
                 "send has no known outcome; waiting for a status",
-                &self.lines[3],
+                &self.lines.unknown,
             ),
         };
         let Some(held_back) = lines.pass(clock::now_ms()) else {
