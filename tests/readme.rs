@@ -19,7 +19,6 @@ use std::collections::BTreeSet;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
 use support::*;
 use wabridge::wire::signature::HubKeys;
 
@@ -93,13 +92,7 @@ fn node() -> String {
 
 /// A shell in `folder` with `wabridge` in its path, as a reader has it.
 fn shell(folder: &Path, script: &str) -> Command {
-    static BIN: OnceLock<Folder> = OnceLock::new();
-    let bin = BIN.get_or_init(|| {
-        let folder = Folder::new();
-        let link = folder.path().join("wabridge");
-        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_wabridge"), link).unwrap();
-        folder
-    });
+    let beside = Path::new(env!("CARGO_BIN_EXE_wabridge")).parent().unwrap();
     let path = std::env::var("PATH").unwrap_or_default();
     let mut shell = Command::new("/bin/sh");
     shell
@@ -107,7 +100,7 @@ fn shell(folder: &Path, script: &str) -> Command {
         .current_dir(folder)
         .stdin(Stdio::null())
         .env_clear()
-        .env("PATH", format!("{}:{path}", bin.path().display()));
+        .env("PATH", format!("{}:{path}", beside.display()));
     shell
 }
 
