@@ -117,9 +117,8 @@ fn by_search(tx: &Tx<'_>, wanted: &Wanted) -> Result<Candidates> {
         let found = tx.by_word(longest, LOOKED_AT_MAX)?;
         is_cut |= found.len() == LOOKED_AT_MAX;
         for id in found {
-            let person = tx.person(id)?.unwrap_or_default();
-            let words = search::words(&format!("{} {}", person.name, person.username));
-            if search.fits(&words) {
+            // By one word alone they were found already.
+            if search.words.len() == 1 || fits(tx, id, search)? {
                 ids.push(id);
             }
         }
@@ -132,6 +131,13 @@ fn by_search(tx: &Tx<'_>, wanted: &Wanted) -> Result<Candidates> {
     is_cut |= ids.len() > LOOKED_AT_MAX;
     ids.truncate(LOOKED_AT_MAX);
     Ok((ids, is_cut))
+}
+
+/// Whether a person's name has all words that were typed.
+fn fits(tx: &Tx<'_>, id: ConversationId, search: &Search) -> Result<bool> {
+    let person = tx.person(id)?.unwrap_or_default();
+    let words = search::words(&format!("{} {}", person.name, person.username));
+    Ok(search.fits(&words))
 }
 
 fn is_of(tx: &Tx<'_>, id: ConversationId, wanted: &Wanted) -> Result<bool> {
