@@ -1,10 +1,10 @@
 //! `claim`: the attempt is written, then the work is handed out.
 
-use super::Gateway;
 use super::delivery::Delivery;
 use super::fetch::Fetching;
 use super::halts::covers;
 use super::sending::Sending;
+use super::{Gateway, Wants};
 use crate::policy::pacing::Rate;
 use crate::policy::priority::{self, Priority};
 use crate::policy::share;
@@ -111,7 +111,10 @@ impl Gateway {
             QueueKind::Deliver => self.consumer(queue.id),
             QueueKind::Send | QueueKind::Fetch => None,
         };
-        if queue.kind == QueueKind::Deliver && own.is_none() {
+        // What waits for a bot that the settings do not name any more waits until there is
+        // one again: to hand it to nobody would count as done.
+        let nobody = queue.id == self.bot && self.wants == Wants::Nothing;
+        if queue.kind == QueueKind::Deliver && (own.is_none() || nobody) {
             return Ok(Next::NEVER);
         }
         let alone = workers.alone && own.is_none();

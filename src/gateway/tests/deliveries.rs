@@ -161,3 +161,18 @@ fn a_handler_that_wants_to_wait_for_long_waits_for_an_hour() {
         assert_eq!(bench.deliveries().len(), 1, "{secs} s");
     }
 }
+
+/// A restart without FORWARD_URL, and all that waited for the app was done with.
+#[test]
+fn what_waits_for_the_bot_waits_while_there_is_none() {
+    let mut bench = Bench::new();
+    bench.write(ANN, None);
+    let first = bench.deliveries().remove(0);
+    bench.delivered(&first, &later(1, true));
+    let with_a_bot = bench.gateway.clone();
+    bench.gateway.wants = Wants::Nothing;
+    bench.now += MINUTE;
+    assert!(bench.deliveries().is_empty());
+    bench.gateway = with_a_bot;
+    assert_eq!(events(&bench.deliveries()), [first.event]);
+}
