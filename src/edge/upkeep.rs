@@ -13,6 +13,7 @@ pub mod rounds;
 
 use super::clock;
 use super::media::folder;
+use crate::gateway::fetch;
 use crate::gateway::forget::{self, Left, Person, Removed};
 use crate::gateway::prune::{self, Pruned};
 use crate::policy::upkeep as policy;
@@ -175,6 +176,13 @@ impl<S: Steps> Upkeep<S> {
     /// The time by which the old goes.
     pub fn believed_now(&mut self) -> Result<i64> {
         self.step(|tx| prune::believed_now(tx, clock::now_ms()))
+    }
+
+    /// Gives up files that nobody can fetch any more, by the time that is believed.
+    pub fn give_up_files(&mut self, believed: i64) -> Result<()> {
+        let run = move |tx: &Tx<'_>| fetch::give_up_old(tx, believed, prune::REMOVED_AT_ONCE);
+        while !self.steps.stopping() && self.step(run)? > 0 {}
+        Ok(())
     }
 
     /// Takes out what was stored before a time and is done with.

@@ -7,9 +7,13 @@ use super::claim::{Started, Work, give_up};
 use super::clock_set::is_older;
 use crate::policy::breaker::Breaker;
 use crate::policy::fetch::{self, Fetch, Next};
+use crate::policy::priority::Priority;
 use crate::store::rows::*;
 use crate::store::{Result, Tx};
 use crate::wire::media::{self, Digest, Kind};
+
+/// Why a file is given up by its age.
+const TOO_OLD: &str = "could not be fetched within the 7 days for which Meta keeps it";
 
 /// A file on its way to us.
 #[derive(Clone, Debug)]
@@ -67,8 +71,7 @@ impl Gateway {
             return give_up(tx, now, job, "the file's event is not stored any more");
         };
         if job.attempts > 0 && is_older(tx, now, fetch::LIFE_MS, media.created_at)? {
-            let why = "could not be fetched within the 7 days for which Meta keeps it";
-            return give_up(tx, now, job, why);
+            return give_up(tx, now, job, TOO_OLD);
         }
         tx.start_job(job)?;
         Ok(Started::Work(Work::Fetch(Fetching {
@@ -144,4 +147,22 @@ impl Gateway {
             false => tx.set_breaker(queue.id, after),
         }
     }
+}
+
+/// Gives up files that Meta does not have any more at this time, also when nobody
+/// fetches files since MEDIA_DIR was taken out: their events would stay for ever. How
+/// many, `limit` at most of each number.
+pub fn give_up_old(tx: &Tx<'_>, now: i64, limit: usize) -> Result<usize> {
+    let queues = tx.queues()?.into_iter();
+    let mut given_up = 0;
+    for queue in queues.filter(|queue| queue.kind == QueueKind::Fetch) {
+        for job in tx.due_jobs(queue.id, Priority::Reply, i64::MAX, limit)? {
+            let media = job.media.map_or(Ok(None), |media| tx.media(media))?;
+            if media.is_none_or(|media| now - media.created_at > fetch::LIFE_MS) {
+                give_up(tx, now, &job, TOO_OLD)?;
+                given_up += 1;
+            }
+        }
+    }
+    Ok(given_up)
 }

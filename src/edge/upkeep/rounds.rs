@@ -84,6 +84,7 @@ fn rounds(live: &Live, mut upkeep: Upkeep<Inside>) {
 
 fn round(upkeep: &mut Upkeep<Inside>, retention_ms: Option<i64>, number: u32) -> Result<Passed> {
     let now = upkeep.believed_now()?;
+    upkeep.give_up_files(now)?;
     let mut passed = match retention_ms {
         Some(age) => upkeep.prune(now - age)?,
         None => Passed::default(),

@@ -188,3 +188,24 @@ fn a_file_keeps_its_lane_when_conversations_become_one() {
     bench.write(ANN, Some(ANN_BSUID));
     assert_eq!(bench.fetches().len(), 3);
 }
+
+/// MEDIA_DIR was taken out, and its event stayed for ever, with all after it.
+#[test]
+fn what_nobody_fetches_is_given_up_when_meta_has_it_no_more() {
+    let mut bench = bench("all");
+    let old = bench.send_file("image", 1, ANN).first.unwrap();
+    bench.now += LIFE_MS;
+    let young = bench.send_file("image", 2, BOB).first.unwrap();
+    let give_up = |bench: &mut Bench| {
+        let now = bench.now;
+        let step = |tx: &Tx<'_>| fetch::give_up_old(tx, now, 10);
+        bench.database.commit(step).unwrap()
+    };
+    assert_eq!(give_up(&mut bench), 0);
+    bench.now += 1;
+    assert_eq!(give_up(&mut bench), 1);
+    assert_eq!(give_up(&mut bench), 0);
+    assert_eq!(bench.file(old).0, MediaState::Failed);
+    assert_eq!(bench.file(young).0, MediaState::Pending);
+    assert_eq!(bench.fetches().len(), 1);
+}
