@@ -68,7 +68,7 @@ impl Gateway {
                 let key = key_digest(&format!("message messages {wamid}"));
                 let conversation = match tx.event_by_digest(&key)? {
                     Some(event) => resolve(tx, event.conversation)?,
-                    None => self.conversation_with(tx, now, &post.number, wamid)?,
+                    None => self.person(tx, now, &post.number, &[lane_of_marks(&key)])?,
                 };
                 (type_.to_owned(), String::new(), conversation)
             }
@@ -102,6 +102,16 @@ impl Gateway {
             None => tx.message_by_wamid(id),
         }
     }
+}
+
+/// Lanes for marks on messages that are not stored (any more): enough for them to go
+/// side by side. One for each message would stay for ever, under an id in which the
+/// person's number is.
+const LANES_OF_MARKS: u8 = 32;
+
+/// The id of such a lane, for a message's digest.
+fn lane_of_marks(message: &[u8; 16]) -> String {
+    format!("marks:{}", message[0] % LANES_OF_MARKS)
 }
 
 /// Whether nothing more is to be learned by waiting: Graph has answered, or

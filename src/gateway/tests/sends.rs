@@ -261,3 +261,29 @@ fn a_numbers_account_is_learnt_from_what_comes_in() {
     bench.status(&send, "w1", "sent", true);
     assert_eq!(waba(&bench).as_deref(), Some("1"), "its status says 1");
 }
+
+/// Each made a conversation, which nothing took out again.
+#[test]
+fn read_marks_on_messages_we_do_not_know_share_a_few_lanes() {
+    let mut bench = Bench::fast();
+    let post = |bench: &mut Bench, wamid: &str| {
+        let post = Post {
+            number: NUMBER.into(),
+            body: format!(r#"{{"status":"read","message_id":"{wamid}"}}"#),
+            idempotency_key: None,
+        };
+        let (gateway, now) = (bench.gateway.clone(), bench.now);
+        let step = |tx: &Tx<'_>| gateway.post(tx, now, &post);
+        bench.database.commit(step).unwrap();
+    };
+    for n in 0..200 {
+        post(&mut bench, &format!("wamid.unknown{n}"));
+    }
+    let lanes = bench.sends().len();
+    assert!((16..=32).contains(&lanes), "{lanes} go side by side");
+    bench.write(ANN, None);
+    post(&mut bench, "wamid.1");
+    let last = bench.database.read(|tx| tx.message(201)).unwrap().unwrap();
+    let of_ann = bench.database.read(|tx| tx.conversation(NUMBER, ANN));
+    assert_eq!(of_ann.unwrap(), Some(last.conversation));
+}
