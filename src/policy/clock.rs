@@ -30,6 +30,11 @@ impl Watch {
     }
 }
 
+/// What lies later than it can by more than this was written by a clock that was far
+/// ahead. Less is waited out: a clock in the wrong time zone takes nothing back from
+/// whoever has just answered.
+pub const FAR_MS: i64 = DAY_MS;
+
 /// Nobody looked at the clock for longer: the service was away, or its clock was wrong,
 /// and which of both nobody knows.
 const GAP_MS: i64 = DAY_MS;

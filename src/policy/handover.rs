@@ -4,6 +4,8 @@
 //! somebody forgot to give a conversation back. Each further answer of the person
 //! renews it. Times are Unix milliseconds.
 
+use super::clock::FAR_MS;
+
 /// Who took a conversation over, or for whom it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
@@ -53,9 +55,12 @@ pub struct Hands {
 }
 
 impl Hands {
-    /// The hand-over in force at `now`.
+    /// The hand-over in force at `now`. One that was begun by a clock that was far ahead
+    /// would keep the bot silent until that time comes.
     pub fn taken_at(&self, now: i64) -> Option<Taken> {
-        self.taken.filter(|taken| now < taken.until)
+        let has_begun = |taken: &Taken| taken.since <= now.saturating_add(FAR_MS);
+        self.taken
+            .filter(|taken| now < taken.until && has_begun(taken))
     }
 
     /// The operator takes it until then; a time that was set before is replaced.

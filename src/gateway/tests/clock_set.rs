@@ -137,3 +137,19 @@ fn what_is_old_by_a_clock_that_went_ahead_unseen_is_so_after_three_days() {
     bench.now += 60 * MINUTE;
     assert_eq!(look(&mut bench), bench.now);
 }
+
+#[test]
+fn a_hand_over_that_began_in_a_far_future_is_over() {
+    for (back, over) in [(HOURS, false), (YEAR, true)] {
+        let mut bench = Bench::new();
+        bench.write(ANN, None);
+        bench.now += YEAR;
+        let (now, until) = (bench.now, bench.now + DAY);
+        let take = |tx: &Tx<'_>| crate::gateway::handover::take(tx, now, NUMBER, ANN, until);
+        bench.database.commit(take).unwrap();
+        bench.now -= back;
+        let held = |tx: &Tx<'_>| Ok(crate::gateway::handover::held(tx, now - back)?.1);
+        assert_eq!(bench.database.read(held).unwrap() == 0, over);
+        assert_eq!(bench.deliveries().len() == 1, over);
+    }
+}

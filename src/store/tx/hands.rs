@@ -1,6 +1,7 @@
 //! In whose hands conversations are.
 
 use super::*;
+use crate::policy::clock::FAR_MS;
 use crate::policy::handover::{By, Hands, Taken};
 
 impl Tx<'_> {
@@ -38,9 +39,10 @@ impl Tx<'_> {
     /// Conversations in a person's hands, those that end first.
     pub fn taken(&self, now: i64, limit: usize) -> Result<Vec<(ConversationId, Taken)>> {
         let sql = "SELECT taken_by, taken_since, taken_until, id FROM conversation
-                   WHERE taken_until > ?1 AND merged_into IS NULL
-                   ORDER BY taken_until, id LIMIT ?2";
-        let rows = self.rows(sql, params![now, limit as i64], |row| {
+                   WHERE taken_until > ?1 AND taken_since <= ?2 AND merged_into IS NULL
+                   ORDER BY taken_until, id LIMIT ?3";
+        let begun = now + FAR_MS;
+        let rows = self.rows(sql, params![now, begun, limit as i64], |row| {
             Ok((row.get(3)?, taken(row, 0)?))
         })?;
         let known = rows.into_iter();
@@ -50,8 +52,10 @@ impl Tx<'_> {
     /// How many conversations are in a person's hands.
     pub fn taken_count(&self, now: i64) -> Result<i64> {
         let sql = "SELECT count(*) FROM conversation
-                   WHERE taken_until > ?1 AND merged_into IS NULL";
-        Ok(self.row(sql, params![now], |row| row.get(0))?.unwrap_or(0))
+                   WHERE taken_until > ?1 AND taken_since <= ?2 AND merged_into IS NULL";
+        let begun = now + FAR_MS;
+        let count = self.row(sql, params![now, begun], |row| row.get(0))?;
+        Ok(count.unwrap_or(0))
     }
 }
 
