@@ -7,6 +7,7 @@
 
 use super::Answer;
 use super::exchange::Exchange;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 use std::time::Duration;
@@ -101,7 +102,12 @@ impl Later {
 fn write_all(waiting: &Receiver<Message>) {
     for message in waiting {
         match message {
-            Message::Answer(exchange, answer) => exchange.answer(answer),
+            // Whatever is wrong with one answer: nobody would get theirs any more.
+            Message::Answer(exchange, answer) => {
+                if catch_unwind(AssertUnwindSafe(|| exchange.answer(answer))).is_err() {
+                    log::error!("msg=\"an answer made us panic\"");
+                }
+            }
             Message::Flush(done) => {
                 let _ = done.try_send(());
             }
