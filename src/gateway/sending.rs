@@ -108,6 +108,12 @@ impl Gateway {
                 return Ok(Started::NotNow);
             }
         };
+        if message.uncertain
+            && let Some(until) = self.unheard_until(tx, now)?
+        {
+            tx.defer_job(job.id, until)?;
+            return Ok(Started::NotNow);
+        }
         let now_us = now * 1_000;
         let mark = outgoing::is_mark(&message.type_);
         let pair = match mark {
@@ -155,6 +161,16 @@ impl Gateway {
             resent: message.uncertain,
             body,
         })))
+    }
+
+    /// Until when no status may have come only because none could: who did not reach
+    /// Graph was not reached by Meta either, most likely. What may have gone out waits
+    /// for the whole window after that.
+    fn unheard_until(&self, tx: &Tx<'_>, now: i64) -> Result<Option<i64>> {
+        // One to come: the clock was set back.
+        let at = tx.graph_unreachable_at()?.filter(|at| *at <= now);
+        let until = at.map(|at| at + self.limits.reconcile_window_ms);
+        Ok(until.filter(|until| *until > now))
     }
 
     /// What becomes of a message whose turn has come.

@@ -133,6 +133,19 @@ impl<'c> Tx<'c> {
         Ok(())
     }
 
+    fn meta_number(&self, name: &str) -> Result<Option<i64>> {
+        let sql = "SELECT CAST(value AS INTEGER) FROM meta WHERE name = ?1";
+        self.row(sql, params![name], |row| row.get(0))
+    }
+
+    fn set_meta_number(&self, name: &str, value: i64) -> Result<()> {
+        self.execute(
+            "INSERT OR REPLACE INTO meta(name, value) VALUES(?1, ?2)",
+            params![name, value.to_string()],
+        )?;
+        Ok(())
+    }
+
     /// Counts one at a time in Unix milliseconds, for the charts.
     pub fn count(&self, what: Counted, at: i64) {
         self.tally.borrow_mut().count(what, at);

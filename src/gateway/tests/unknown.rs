@@ -236,3 +236,27 @@ fn a_try_that_graph_takes_after_another_failed_is_under_way() {
     bench.status(&send, "w2", "failed", true);
     assert_eq!(row(&bench, 1).state, SendState::Failed);
 }
+
+/// The way to Meta was down: the answer was lost, then nothing could be sent, and no
+/// status could come. The moment it was there again the message went out twice.
+#[test]
+fn what_may_have_gone_out_waits_for_a_window_in_which_graph_was_reached() {
+    let mut bench = Bench::fast();
+    bench.queue(ANN, 1);
+    let window = bench.limits.reconcile_window_ms;
+    let first = bench.sends().remove(0);
+    bench.sent(&first, &lost());
+    bench.now += window;
+    let again = bench.sends().remove(0);
+    let reason = "connection refused".into();
+    bench.sent(&again, &verdict::read(&Answer::NotSent { reason }));
+    bench.now += MINUTE;
+    bench.queue(BOB, 1);
+    let others = bench.sends();
+    assert_eq!(others.len(), 1, "what is certain goes on");
+    bench.sent(&others[0], &accepted("w2"));
+    bench.now += window - MINUTE - 1;
+    assert!(bench.sends().is_empty());
+    bench.now += 1;
+    assert_eq!(bench.sends()[0].outbox, first.outbox);
+}

@@ -39,17 +39,4 @@ impl Tx<'_> {
         self.set_meta_number(AHEAD, clock.ahead_ms)?;
         self.set_meta_number(SINCE, clock.since)
     }
-
-    fn meta_number(&self, name: &str) -> Result<Option<i64>> {
-        let sql = "SELECT CAST(value AS INTEGER) FROM meta WHERE name = ?1";
-        self.row(sql, params![name], |row| row.get(0))
-    }
-
-    fn set_meta_number(&self, name: &str, value: i64) -> Result<()> {
-        self.execute(
-            "INSERT OR REPLACE INTO meta(name, value) VALUES(?1, ?2)",
-            params![name, value.to_string()],
-        )?;
-        Ok(())
-    }
 }

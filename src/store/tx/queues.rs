@@ -5,6 +5,8 @@ use super::*;
 /// Accounts of numbers that are remembered; a bound, far above what anybody has.
 const WABAS_MAX: usize = 1_000;
 
+const UNREACHABLE_AT: &str = "graph_unreachable_at";
+
 impl Tx<'_> {
     /// The queue of this kind and name, made when there is none.
     pub fn queue(&self, kind: QueueKind, name: &str) -> Result<QueueId> {
@@ -86,6 +88,16 @@ impl Tx<'_> {
             params![id, throttle.until_ms, throttle.hits, throttle.share],
         )?;
         Ok(())
+    }
+
+    /// When Graph could not be reached last, in Unix milliseconds.
+    pub fn graph_unreachable_at(&self) -> Result<Option<i64>> {
+        self.meta_number(UNREACHABLE_AT)
+    }
+
+    /// Writes down that Graph could not be reached.
+    pub fn set_graph_unreachable_at(&self, now: i64) -> Result<()> {
+        self.set_meta_number(UNREACHABLE_AT, now)
     }
 
     /// Writes down the token a number sends with, by its digest.

@@ -56,6 +56,7 @@ impl Ending<'_, '_> {
     /// Graph is down for all numbers.
     fn unreachable(&self, wait_ms: i64) -> Result<()> {
         self.down(Scope::Graph, wait_ms)?;
+        self.tx.set_graph_unreachable_at(self.now)?;
         for queue in self.others(Scope::Graph)? {
             let breaker = Breaker {
                 closed_until_ms: queue.breaker.closed_until_ms.max(self.now + wait_ms),
