@@ -23,7 +23,9 @@ const DAY_MS: i64 = 24 * 3_600_000;
 /// Writes notifications into the database of a service that does not run, as if
 /// they had come so many days ago; each is for the bot, or for nobody.
 fn came(setup: &Setup, days_ago: i64, wants: Wants, bodies: &[String]) {
-    let mut database = Database::open(&database(setup), Access::Serve).unwrap();
+    // As a visitor: a program that another test starts would hold the service's lock for
+    // a moment longer.
+    let mut database = Database::open(&database(setup), Access::Visit).unwrap();
     let now = now_s() * 1_000 - days_ago * DAY_MS;
     let stored = database.commit(|tx| {
         let gateway = Gateway::open(tx, Limits::default(), wants, &Tokens::default())?;
