@@ -214,7 +214,12 @@ impl Gateway {
                     // must not miss a turn for it.
                     Started::NotNow if waiting.none(priority) => break,
                     Started::NotNow => {}
-                    Started::Ended(message) => claimed.ended.push(message),
+                    Started::Ended(message) => {
+                        claimed.ended.push(message);
+                        if waiting.none(priority) {
+                            break;
+                        }
+                    }
                     Started::BookedUp(until) => {
                         booked_up = Some(until);
                         break;

@@ -209,6 +209,33 @@ fn replies_go_before_bulk_which_gets_one_in_five() {
 }
 
 #[test]
+fn bulk_that_ends_without_a_call_takes_no_turn_from_the_rest() {
+    let mut bench = Bench::with(Limits {
+        rates: Rates::all(Rate::per_second(1)),
+        send_age_max_ms: MINUTE,
+        ..Limits::default()
+    });
+    bench.post(NUMBER, "15550900000", "template");
+    bench.now += MINUTE + 1;
+    bench.post(NUMBER, "15550900001", "template");
+    for n in 0..5 {
+        bench.queue(&format!("1555020{n:04}"), 1);
+    }
+    // One worker is free each time: nobody looks at more than goes.
+    let mut fifth = None;
+    for _ in 0..5 {
+        bench.now += 1_000;
+        let (gateway, now) = (&bench.gateway, bench.now);
+        let claim = |tx: &Tx<'_>| gateway.claim(tx, now, QueueKind::Send, 1);
+        fifth = bench.database.commit(claim).unwrap().work.pop();
+    }
+    let Some(Work::Send(fifth)) = fifth else {
+        panic!("nothing went");
+    };
+    assert!(fifth.body.contains("15550900001"));
+}
+
+#[test]
 fn a_program_answers_before_bulk_whoever_waits() {
     let mut bench = slow();
     bench.write(ANN, None);
