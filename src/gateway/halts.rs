@@ -201,18 +201,21 @@ impl Gateway {
     }
 
     /// A message has gone out. If it was a probe, what it probed for is over.
-    pub(super) fn end_proved(&self, tx: &Tx<'_>, now: i64, message: &Message) -> Result<()> {
+    /// Returns whether there was such a halt.
+    pub(super) fn end_proved(&self, tx: &Tx<'_>, now: i64, message: &Message) -> Result<bool> {
         let halts = tx.halts()?;
         if halts.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let job = tx.job_of_outbox(message.id)?.map(|job| job.id);
+        let mut ended = false;
         for halt in halts.iter().filter(|halt| halt.probe.is_some()) {
             if halt.told == Told::ByStatus && halt.probe == job {
                 end(tx, now, halt)?;
+                ended = true;
             }
         }
-        Ok(())
+        Ok(ended)
     }
 }
 

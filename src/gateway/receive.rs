@@ -32,7 +32,7 @@ pub struct Received {
     pub to_deliver: bool,
     /// There are files to fetch.
     pub to_fetch: bool,
-    /// A message was settled, so its lane may go on.
+    /// A message was settled, so its lane may go on, or a halt is over.
     pub to_send: bool,
 }
 
@@ -162,7 +162,7 @@ impl Gateway {
                 None => None,
             };
             if merged.went_out() {
-                self.end_proved(tx, now, &message)?;
+                received.to_send |= self.end_proved(tx, now, &message)?;
             }
             // Of two ids it has the one that got further.
             if is_out && !is_its_own {

@@ -251,7 +251,13 @@ fn a_read_mark_that_goes_through_does_not_show_that_messages_do() {
 }
 
 /// What Meta says of a message it had taken; with a code it failed.
-fn told(bench: &mut Bench, sending: &Sending, wamid: &str, word: &str, code: Option<i64>) {
+fn told(
+    bench: &mut Bench,
+    sending: &Sending,
+    wamid: &str,
+    word: &str,
+    code: Option<i64>,
+) -> Received {
     let mark = bench.mark(sending.outbox);
     let waba = WABAS.iter().find(|(number, _)| *number == sending.number);
     let body = sample::status(&Status {
@@ -266,7 +272,7 @@ fn told(bench: &mut Bench, sending: &Sending, wamid: &str, word: &str, code: Opt
         error: code.map(|code| (code, "x")),
         timestamp: 1,
     });
-    bench.receive(&body);
+    bench.receive(&body)
 }
 
 /// All six are taken by Graph; then the first two, of one account, fail late.
@@ -310,8 +316,9 @@ fn trouble_that_only_statuses_tell_of_halts_until_a_message_goes_out() {
     bench.now += 15 * MINUTE;
     let probe = bench.sends().remove(0);
     bench.sent(&probe, &accepted("p3"));
-    told(&mut bench, &probe, "p3", "delivered", None);
+    let received = told(&mut bench, &probe, "p3", "delivered", None);
     assert!(halts(&bench).is_empty());
+    assert!(received.to_send, "whoever stood still is told");
     assert_eq!(numbers(&sending(&mut bench)), [TWO]);
 }
 
