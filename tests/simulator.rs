@@ -17,6 +17,7 @@
 //! * [`consumers`], [`handed`]: who gets events, and what each was handed
 //! * [`hands`]: which conversations a person has taken over
 //! * [`tokens`], [`halts`]: which number sends with what, and what stands still
+//! * [`statuses`]: what Meta says of our messages, and how far each is by it
 //! * [`files`]: customers' files, and their book
 //! * [`upkeep`]: what is old goes, and people are forgotten, in the middle of it
 //! * [`windows`]: silences of days, customer service windows, the order after files
@@ -35,7 +36,11 @@
 //! * an attempt is on disk before it is made, and counts as many as were made;
 //!   a halt costs none
 //! * under a halt of a token, a number, an account or the app no number in it
-//!   calls Graph, but for one probe at a time for the whole halt; all others go on
+//!   calls Graph, but for one probe at a time for the whole halt and none within half
+//!   a minute of another; all others go on
+//! * what is halted is what was told, by an answer or by the status of a message that
+//!   Graph had taken: the one ends when a probe is taken, the other when one goes out,
+//!   and a status of before that brings it back no more
 //! * a message that may have gone out waits a whole window before it goes again,
 //!   and is Graph's twice only if an answer was lost or an operator asked for it
 //! * what an operator holds or takes back is not sent; what he sends again is
@@ -87,6 +92,10 @@ mod meta;
 mod process;
 #[path = "simulator/rest.rs"]
 mod rest;
+#[path = "simulator/statuses.rs"]
+mod statuses;
+#[path = "simulator/tally.rs"]
+mod tally;
 #[path = "simulator/tokens.rs"]
 mod tokens;
 #[path = "simulator/turns.rs"]
@@ -100,7 +109,8 @@ mod world;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use world::{Broken, Tally, World};
+use tally::Tally;
+use world::{Broken, World};
 
 /// Seeds played by a plain `cargo test`.
 const SEEDS: u64 = 200;

@@ -12,7 +12,8 @@ use super::hands::Hands;
 use super::lanes::{Lane, Lanes};
 use super::luck::{Luck, Plan};
 use super::meta::{self, Event};
-use super::tokens::Tokens;
+use super::statuses::News;
+use super::tokens::{Token, Tokens};
 use super::windows::{self, Ends, Told, Ways};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use wabridge::config::OnUnknown;
@@ -20,13 +21,13 @@ use wabridge::gateway::{BOT, Delivery, Outcome, Posted, Received, Recovered, Sen
 use wabridge::policy::ladder::SendState;
 use wabridge::policy::verdict::{Scope, Verdict};
 use wabridge::store::Tx;
-use wabridge::store::rows::{JobId, JobState, Message, OutboxId, QueueKind};
+use wabridge::store::rows::{EventId, JobId, JobState, Message, OutboxId, QueueKind};
 use wabridge::wire::notification::{Kind, user_id};
 
 /// A message that came so long after it was written is late.
 const STALE_MS: i64 = 60 * 60_000;
 /// Graph's code for what only a template may say.
-const TOO_LATE: i64 = 131_047;
+pub const TOO_LATE: i64 = 131_047;
 
 /// The invariant that does not hold, in words.
 pub type Check<T = ()> = Result<T, String>;
@@ -65,6 +66,7 @@ pub struct Book {
     /// The events in order of arrival.
     pub arrivals: Vec<usize>,
     pub by_name: HashMap<String, usize>,
+    by_event: HashMap<EventId, usize>,
     /// Events that were pruned, or forgotten with their person.
     pub gone: BTreeSet<usize>,
     /// By consumer.
@@ -100,6 +102,7 @@ impl Book {
             arrived: Vec::new(),
             arrivals: Vec::new(),
             by_name: HashMap::new(),
+            by_event: HashMap::new(),
             gone: BTreeSet::new(),
             replies: Vec::new(),
             reply_by_name: HashMap::new(),
@@ -115,6 +118,7 @@ impl Book {
         events: &[Event],
         order: &[usize],
         received: Received,
+        tokens: &Tokens,
         now: i64,
     ) -> Check {
         self.arrived.resize_with(events.len(), || None);
@@ -174,6 +178,9 @@ impl Book {
                         .sent(&self.lanes, reply.lane, reply.claimed_at, now);
                 }
                 reply.still_climbs(&read(tx.message(of.outbox))?)?;
+                let news = reply.progress.told(of, self.clock);
+                let token = tokens.of(&reply.number);
+                self.heard_of(tx, self.reply_by_outbox[&of.outbox], token, news)?;
             }
         }
         let counted = (received.stored as usize, received.duplicates as usize);
@@ -181,6 +188,27 @@ impl Book {
             let old = order.len() - new;
             format!("{new} new events and {old} known ones were received as {received:?}")
         })
+    }
+
+    /// What became of a message that concerns more than it.
+    fn heard_of(&mut self, tx: &Tx<'_>, place: usize, token: Token, news: Option<News>) -> Check {
+        let Reply { number, job, .. } = &self.replies[place];
+        let (Some(news), Some(job)) = (news, *job) else {
+            return Ok(());
+        };
+        let waba = waba(tx, number)?;
+        let caller = Caller {
+            number,
+            token,
+            waba: waba.as_deref(),
+        };
+        let (halts, clock) = (&mut self.halts, self.clock);
+        match news {
+            News::WentOut => halts.went_out(tx, job, clock),
+            News::Failed { code, since } => {
+                halts.failed_late(tx, caller, job, (code, since), clock)
+            }
+        }
     }
 
     /// An operator takes a conversation until then, or gives it back.
@@ -198,10 +226,10 @@ impl Book {
 
     /// After a claim: what it passed over, because a person has the conversation.
     pub fn passed_over(&mut self, tx: &Tx<'_>) -> Check {
+        let mut over = Vec::new();
         for stored in read(tx.events(i64::MAX, usize::MAX >> 1))? {
-            let Some(index) = self.by_name.get(&meta::name_of(&stored.body)).copied() else {
-                continue;
-            };
+            let known = self.by_event.entry(stored.id);
+            let index = *known.or_insert_with(|| self.by_name[&meta::name_of(&stored.body)]);
             let event = self.arrived(index);
             let jobs = read(tx.deliveries(stored.id))?;
             let mut jobs = jobs.iter().filter(|(_, consumer, _)| consumer == BOT);
@@ -215,10 +243,18 @@ impl Book {
             ensure(of_customer && self.is_taken(event.lane), || {
                 format!("{} is passed over, and nobody has it in hand", event.name)
             })?;
-            let bot = self.handed.get_mut(BOT).expect("it is always there");
-            let entry = bot.entries.entry(index).or_default();
-            entry.ended = Some(JobState::Done);
+            over.push(index);
         }
+        let place = |index: &usize| self.arrivals.iter().position(|i| i == index);
+        over.sort_by_key(place);
+        let stored = Stored {
+            arrived: &self.arrived,
+            arrivals: &self.arrivals,
+            by_name: &self.by_name,
+            lanes: &self.lanes,
+        };
+        let bot = self.handed.get_mut(BOT).expect("it is always there");
+        bot.passed_over(&stored, &over);
         Ok(())
     }
 
@@ -295,6 +331,7 @@ impl Book {
         let reply = &mut self.replies[place];
         reply.outbox = Some(message.id);
         reply.too_late = true;
+        reply.progress.changed(self.clock);
         reply.unknown_since = None;
         ensure(!reply.is_mark && !self.template, || {
             format!("`{}` needs no window, or has its template", reply.name)
@@ -349,8 +386,9 @@ impl Book {
         let reply = &mut self.replies[message as usize - 1];
         reply.outbox = Some(message);
         if state == SendState::Queued {
-            return reply.is_retried();
+            return reply.is_retried(self.clock);
         }
+        reply.progress.changed(self.clock);
         reply.stopped = Some(state);
         reply.unknown_since = None;
     }
@@ -421,10 +459,13 @@ impl Book {
         line.starts(&name, start_at, now)?;
         let waba = waba(tx, &number)?;
         let caller = call.caller(waba.as_deref());
-        self.halts.starts(&name, caller, sending.job)?;
+        self.halts.starts(&name, caller, sending.job, self.clock)?;
         self.reply_by_outbox.insert(sending.outbox, place);
         self.sending.insert(sending.job, place);
-        self.replies[place].starts(call, now, self.window_ms, self.on_unknown)
+        let reply = &mut self.replies[place];
+        reply.job = Some(sending.job);
+        reply.progress.changed(self.clock);
+        reply.starts(call, now, self.window_ms, self.on_unknown)
     }
 
     /// Graph took a message, whether or not we will hear of it.
@@ -473,7 +514,8 @@ impl Book {
             false => {
                 let waba = waba(tx, &reply.number)?;
                 let caller = call.caller(waba.as_deref());
-                self.halts.ends(caller, job, reply.is_mark, verdict);
+                let (halts, clock) = (&mut self.halts, self.clock);
+                halts.ends(tx, caller, (job, reply.is_mark), verdict, clock)?;
             }
         }
         if let Verdict::Retry {
@@ -515,6 +557,17 @@ impl Book {
                 format!("`{}` is out and its lane waits", reply.name)
             })?;
         }
+        let news = match verdict {
+            Verdict::Accepted { wamid, .. } => {
+                let wamid = wamid.as_ref();
+                wamid.and_then(|wamid| reply.progress.accepted(wamid, self.clock))
+            }
+            _ if reply.settled => None,
+            _ => {
+                reply.progress.changed(self.clock);
+                None
+            }
+        };
         reply.heard(call, verdict, now);
         reply.still_climbs(&message)?;
         let burnt = job.attempts;
@@ -523,7 +576,8 @@ impl Book {
                 "`{}` was tried {} times, {burnt} are written",
                 reply.name, reply.attempts
             )
-        })
+        })?;
+        self.heard_of(tx, place, call.token, news)
     }
 
     /// Until when a number may stand still at most, by what was heard.
@@ -547,6 +601,7 @@ impl Book {
         for (_, place) in self.sending.drain() {
             let reply = &mut self.replies[place];
             reply.answers_lost += 1;
+            reply.progress.changed(self.clock);
             reply.unknown_since = (!reply.is_mark && !reply.settled).then_some(now);
         }
         let waiting = self

@@ -98,6 +98,22 @@ impl Consumers {
         self.names().map(|name| self.concurrency(name)).sum()
     }
 
+    /// Somebody has written. With `DEBOUNCE` people go on, after these pauses each:
+    /// mostly not at all, often with a few messages, now and then with more than
+    /// one burst holds, or for longer.
+    pub fn pauses(&self, luck: &mut Luck) -> Vec<i64> {
+        let Some(Debounce { silence_ms }) = self.debounce else {
+            return Vec::new();
+        };
+        let (count, least, most) = match luck.below(60) {
+            0 => (24, 0, silence_ms / 4),
+            1 => (16, silence_ms / 2, silence_ms),
+            2..=18 => (1 + luck.below(4), 0, silence_ms * 6 / 5),
+            _ => (0, 0, 0),
+        };
+        (0..count).map(|_| luck.between(least, most)).collect()
+    }
+
     /// The operator takes one out of the settings, or puts it back.
     pub fn change(&mut self, luck: &mut Luck) {
         if !self.observers.is_empty() {

@@ -4,14 +4,14 @@
 use super::book::{Check, ensure, read};
 use super::graph::{self, Call};
 use super::lanes::Lane;
-use super::meta::StatusOf;
+use super::statuses::{Progress, StatusOf};
 use super::windows::FILE_WAIT;
 use std::collections::VecDeque;
 use wabridge::config::OnUnknown;
 use wabridge::policy::ladder::SendState;
 use wabridge::policy::verdict::{Scope, Verdict};
 use wabridge::store::Tx;
-use wabridge::store::rows::{JobState, Message, OutboxId};
+use wabridge::store::rows::{JobId, JobState, Message, OutboxId};
 use wabridge::wire::notification::Kind;
 
 /// How far ahead of its time a send is claimed at most.
@@ -38,6 +38,10 @@ pub struct Reply {
     pub is_mark: bool,
     /// Where it stands in the outbox, from its first attempt on.
     pub outbox: Option<OutboxId>,
+    /// What sends it, from then on.
+    pub job: Option<JobId>,
+    /// How far it is, as far as it was told.
+    pub progress: Progress,
     pub number: String,
     pub lane: Lane,
     pub attempts: u32,
@@ -155,6 +159,8 @@ impl Reply {
             name,
             is_mark: false,
             outbox: None,
+            job: None,
+            progress: Progress::default(),
             number: number.to_owned(),
             lane,
             attempts: 0,
@@ -249,7 +255,8 @@ impl Reply {
     }
 
     /// An operator has it sent again, as if it had never been tried.
-    pub fn is_retried(&mut self) {
+    pub fn is_retried(&mut self, clock: i64) {
+        self.progress.is_retried(clock);
         let failed = self.statuses.iter().filter(|s| s.1 == "failed");
         self.spent.extend(failed.map(|s| s.0.clone()));
         for (_, word, _) in std::mem::take(&mut self.statuses) {

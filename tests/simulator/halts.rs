@@ -1,13 +1,20 @@
 //! Halts: what Graph lets nobody do for a while, and the book of what must stand
 //! still for it. Scopes are compared by the test's own arithmetic.
+//!
+//! Some troubles show only after Graph has taken a message, by a status that says
+//! it failed. Those end when a probe has gone out, and not when Graph takes it.
 
-use super::book::{Check, ensure};
-use super::luck::{Faults, Luck};
-use super::meta::{NUMBERS, WABAS};
+use super::book::{Check, ensure, read};
+use super::luck::{Luck, Plan};
+use super::meta::{NUMBERS, waba_of};
 use super::tokens::{Token, Tokens};
 use std::collections::BTreeSet;
 use wabridge::policy::verdict::{HaltScope, Verdict};
-use wabridge::store::rows::JobId;
+use wabridge::store::Tx;
+use wabridge::store::rows::{JobId, QueueKind, Told};
+
+/// Nothing is probed so soon after it was met, or probed.
+const QUIET_MS: i64 = 30_000;
 
 /// Codes that halt, and whom (reference: Meta's error codes page).
 const CODES: [(i64, HaltScope); 12] = [
@@ -45,23 +52,37 @@ impl Caller<'_> {
     }
 }
 
-/// What Graph refuses to all in a scope.
+/// What Graph lets nobody in a scope do.
 #[derive(Default)]
 pub struct Troubles {
-    passing: Vec<(i64, HaltScope, String, i64)>,
+    passing: Vec<Trouble>,
     /// Tokens that are never good again.
     revoked: BTreeSet<Token>,
 }
 
+struct Trouble {
+    code: i64,
+    scope: HaltScope,
+    subject: String,
+    until: i64,
+    /// By what it shows.
+    told: Told,
+}
+
 impl Troubles {
     /// Once a minute: is there new trouble?
-    pub fn minute(&mut self, luck: &mut Luck, faults: &Faults, tokens: &Tokens, now: i64) {
-        self.passing.retain(|(.., until)| now < *until);
+    pub fn minute(&mut self, luck: &mut Luck, plan: &Plan, tokens: &Tokens, now: i64) {
+        let faults = &plan.faults;
+        self.passing.retain(|trouble| now < trouble.until);
         if !luck.chance(faults.halts) {
             return;
         }
-        let (code, scope) = *luck.pick(&CODES);
-        let number = *luck.pick(&NUMBERS);
+        let (code, scope) = match luck.chance(0.5) {
+            true => *luck.pick(&CODES),
+            // Of one number or account: what holds for all leaves nobody to compare with.
+            false => *luck.pick(&CODES[3..11]),
+        };
+        let number = *luck.pick(&NUMBERS[..plan.numbers]);
         let token = tokens.of(number);
         if scope == HaltScope::Token && luck.chance(faults.new_token) {
             self.revoked.insert(token);
@@ -70,11 +91,23 @@ impl Troubles {
         let subject = match scope {
             HaltScope::Token => token.to_string(),
             HaltScope::Number => number.to_owned(),
-            HaltScope::Account => (*luck.pick(&WABAS)).to_owned(),
+            HaltScope::Account => waba_of(number).to_owned(),
             HaltScope::App => String::new(),
         };
-        let until = now + luck.between(10_000, 10 * 60_000);
-        self.passing.push((code, scope, subject, until));
+        // By a clock that is set nobody can tell what came after the mend.
+        let may_show_later = matches!(scope, HaltScope::Number | HaltScope::Account);
+        let shows_later = may_show_later && faults.clock_set == 0.0 && luck.chance(0.7);
+        let (told, longest) = match shows_later {
+            true => (Told::ByStatus, 5 * 60_000),
+            false => (Told::ByAnswer, 10 * 60_000),
+        };
+        self.passing.push(Trouble {
+            code,
+            scope,
+            subject,
+            until: now + luck.between(10_000, longest),
+            told,
+        });
     }
 
     /// What is not for good is over.
@@ -86,16 +119,32 @@ impl Troubles {
         &self.revoked
     }
 
-    /// The code a call meets.
+    /// The code a call is answered with.
     pub fn meets(&self, caller: Caller<'_>, now: i64) -> Option<i64> {
-        if self.revoked.contains(&caller.token) {
-            return Some(190);
+        match self.revoked.contains(&caller.token) {
+            true => Some(190),
+            false => self.code(caller, Told::ByAnswer, now),
         }
-        let concerns = |(_, scope, subject, until): &&(i64, HaltScope, String, i64)| {
-            now < *until && caller.is_in(*scope, subject)
-        };
-        self.passing.iter().find(concerns).map(|(code, ..)| *code)
     }
+
+    /// The code with which a message fails that Graph takes now.
+    pub fn shows_later(&self, caller: Caller<'_>, now: i64) -> Option<i64> {
+        self.code(caller, Told::ByStatus, now)
+    }
+
+    fn code(&self, caller: Caller<'_>, told: Told, now: i64) -> Option<i64> {
+        let concerns = |trouble: &&Trouble| {
+            let shows = now < trouble.until && trouble.told == told;
+            shows && caller.is_in(trouble.scope, &trouble.subject)
+        };
+        self.passing.iter().find(concerns).map(|found| found.code)
+    }
+}
+
+/// Whom a code halts.
+fn scope_of(code: Option<i64>) -> Option<HaltScope> {
+    let found = CODES.iter().find(|(known, _)| Some(*known) == code);
+    found.map(|(_, scope)| *scope)
 }
 
 /// A halt the service knows of.
@@ -103,111 +152,272 @@ impl Troubles {
 struct Halt {
     scope: HaltScope,
     subject: String,
+    told: Told,
+    /// How often it was met.
+    failures: u32,
     /// Who met it last, and with which token.
     number: String,
     token: Token,
-    /// The one call that may be made meanwhile, when it is under way.
+    /// The one call that may be made meanwhile, or that was the last one.
     probe: Option<JobId>,
+    is_under_way: bool,
     /// That call counts as lost, by a clock that was set.
     probe_lost: bool,
+    /// Not probed before.
+    quiet_until: i64,
+}
+
+/// A halt that is over.
+struct Ended {
+    scope: HaltScope,
+    /// Whom it had held up.
+    numbers: Vec<String>,
+    at: i64,
 }
 
 /// The book of halts.
 #[derive(Default)]
-pub struct Halts(Vec<Halt>);
+pub struct Halts {
+    known: Vec<Halt>,
+    ended: Vec<Ended>,
+    /// How often one was met that only statuses told.
+    pub met_late: u64,
+}
 
 impl Halts {
     /// Whether a number stands still.
     pub fn cover(&self, caller: Caller<'_>, tokens: &Tokens) -> bool {
         let covers = |halt: &&Halt| caller.is_in(halt.scope, &halt.subject);
-        self.0.iter().filter(covers).any(|h| !is_over(h, tokens))
+        self.known
+            .iter()
+            .filter(covers)
+            .any(|h| !is_over(h, tokens))
     }
 
-    /// The service looks at its halts: what another token ends is over.
-    pub fn looked_at(&mut self, tokens: &Tokens) {
-        self.0.retain(|halt| !is_over(halt, tokens));
+    /// The service looked at its halts: what another token ends is over, and the
+    /// rest is what it knows.
+    pub fn looked_at(&mut self, tx: &Tx<'_>, tokens: &Tokens, clock: i64) -> Check {
+        self.end(tx, clock, |halt| is_over(halt, tokens))?;
+        // A token is stored by its digest.
+        let shown = |scope: HaltScope, subject: &str| match scope {
+            HaltScope::Token => String::new(),
+            _ => subject.to_owned(),
+        };
+        let mut stored: Vec<_> = read(tx.halts())?
+            .into_iter()
+            .map(|halt| {
+                let subject = shown(halt.scope, &halt.subject);
+                (halt.scope.as_str(), subject, halt.failures)
+            })
+            .collect();
+        let known = self.known.iter().map(|halt| {
+            let subject = shown(halt.scope, &halt.subject);
+            (halt.scope.as_str(), subject, halt.failures)
+        });
+        let mut known: Vec<_> = known.collect();
+        stored.sort();
+        known.sort();
+        ensure(stored == known, || {
+            format!("{stored:?} are halted, and {known:?} were told")
+        })
     }
 
     /// A call begins: during a halt it is the only one.
-    pub fn starts(&mut self, name: &str, caller: Caller<'_>, job: JobId) -> Check {
-        for halt in &mut self.0 {
+    pub fn starts(&mut self, name: &str, caller: Caller<'_>, job: JobId, clock: i64) -> Check {
+        for halt in &mut self.known {
             if !caller.is_in(halt.scope, &halt.subject) {
                 continue;
             }
-            ensure(halt.probe.is_none() || halt.probe_lost, || {
+            ensure(!halt.is_under_way || halt.probe_lost, || {
                 format!("`{name}` is a second call during {halt:?}")
             })?;
+            ensure(clock >= halt.quiet_until, || {
+                format!("`{name}` probes too soon during {halt:?}")
+            })?;
             halt.probe = Some(job);
+            halt.is_under_way = true;
             halt.probe_lost = false;
+            halt.quiet_until = clock + QUIET_MS;
         }
         Ok(())
     }
 
     /// A call ends with a verdict that counts.
-    pub fn ends(&mut self, caller: Caller<'_>, job: JobId, is_mark: bool, verdict: &Verdict) {
-        let (probed, met): (&dyn Fn(&Halt) -> bool, _) = match verdict {
-            // A read mark shows that token and app are let in, and no more.
-            Verdict::Accepted { .. } | Verdict::Refused { .. } => (
-                &|halt| !is_mark || matches!(halt.scope, HaltScope::Token | HaltScope::App),
-                None,
-            ),
-            Verdict::Halt { why, .. } => {
-                let code = CODES.iter().find(|(code, _)| why.code == Some(*code));
-                let scope = code.expect("simulated codes have a row").1;
-                // Whoever is refused for anything else was let in by the token.
-                match scope {
-                    HaltScope::Token => (&|_| false, Some(scope)),
-                    _ => (&|halt| halt.scope == HaltScope::Token, Some(scope)),
-                }
+    pub fn ends(
+        &mut self,
+        tx: &Tx<'_>,
+        caller: Caller<'_>,
+        (job, is_mark): (JobId, bool),
+        verdict: &Verdict,
+        clock: i64,
+    ) -> Check {
+        let probed = |halt: &Halt| halt.probe == Some(job);
+        match verdict {
+            Verdict::Accepted { .. } | Verdict::Refused { .. } => {
+                // A read mark shows that token and app are let in, and no more.
+                self.end(tx, clock, |halt| {
+                    let lets_in = matches!(halt.scope, HaltScope::Token | HaltScope::App);
+                    probed(halt) && halt.told == Told::ByAnswer && (!is_mark || lets_in)
+                })?;
+                let others = self.known.iter_mut().filter(|halt| probed(halt));
+                let later = others.filter(|halt| halt.told == Told::ByStatus);
+                later.for_each(|halt| halt.quiet_until = clock + QUIET_MS);
             }
-            Verdict::Retry { .. } | Verdict::Unknown { .. } => (&|_| false, None),
-        };
-        self.0
-            .retain(|halt| halt.probe != Some(job) || !probed(halt));
-        if let Some(scope) = met {
-            self.meet(scope, caller, job);
+            Verdict::Halt { why, .. } => {
+                let scope = scope_of(why.code).expect("simulated codes have a row");
+                // Whoever is refused for anything else was let in by the token.
+                if scope != HaltScope::Token {
+                    self.end(tx, clock, |halt| {
+                        probed(halt) && halt.scope == HaltScope::Token
+                    })?;
+                }
+                self.meet(scope, Told::ByAnswer, caller, job, clock);
+            }
+            Verdict::Retry { .. } | Verdict::Unknown { .. } => {}
         }
         self.over(job);
+        Ok(())
     }
 
     /// The call is over, whatever came of it.
     pub fn over(&mut self, job: JobId) {
-        for halt in self.0.iter_mut().filter(|halt| halt.probe == Some(job)) {
-            halt.probe = None;
-        }
+        let probed = self.known.iter_mut().filter(|halt| halt.probe == Some(job));
+        probed.for_each(|halt| halt.is_under_way = false);
     }
 
-    fn meet(&mut self, scope: HaltScope, caller: Caller<'_>, job: JobId) {
-        let (scope, subject) = match (scope, caller.waba) {
-            (HaltScope::Token, _) => (scope, caller.token.to_string()),
-            (HaltScope::App, _) => (scope, String::new()),
-            (HaltScope::Account, Some(waba)) => (scope, waba.to_owned()),
-            // Of an unknown account the number itself is all that is known.
-            _ => (HaltScope::Number, caller.number.to_owned()),
+    /// A message failed that Graph had taken, and it had stood where it stood since
+    /// then. What is from before the last mend is no news.
+    pub fn failed_late(
+        &mut self,
+        tx: &Tx<'_>,
+        caller: Caller<'_>,
+        job: JobId,
+        (code, since): (i64, i64),
+        clock: i64,
+    ) -> Check {
+        let Some(scope) = scope_of(Some(code)) else {
+            return Ok(());
         };
-        let same = |halt: &Halt| halt.scope == scope && halt.subject == subject;
-        match self.0.iter().find(|halt| same(halt)) {
-            Some(known) if known.probe != Some(job) => return,
-            _ => self.0.retain(|halt| !same(halt)),
+        let later = |ended: &&Ended| since < ended.at;
+        let mut ended = self.ended.iter().filter(later);
+        let holds = |ended: &Ended| ended.numbers.iter().any(|n| n == caller.number);
+        let is_old = ended.clone().any(holds);
+        // With which token a number was known to send then we do not know.
+        let may_be_old = ended.any(|ended| ended.scope == HaltScope::Token);
+        let (scope, subject) = subject_of(scope, caller);
+        let stored = || {
+            let stored = read(tx.halts())?;
+            let same = |halt: &&wabridge::store::rows::Halt| {
+                (halt.scope, halt.subject.as_str()) == (scope, subject.as_str())
+            };
+            Ok::<_, String>(stored.iter().find(same).map(|halt| halt.failures))
+        };
+        if is_old || (may_be_old && stored()?.is_none()) {
+            return Ok(());
         }
-        self.0.push(Halt {
+        self.met_late += u64::from(self.meet(scope, Told::ByStatus, caller, job, clock));
+        if may_be_old
+            && let Some(failures) = stored()?
+            && let Some(halt) = self.find(scope, &subject)
+        {
+            halt.failures = failures;
+        }
+        Ok(())
+    }
+
+    /// A message has left Meta: what it probed for by its status is over.
+    pub fn went_out(&mut self, tx: &Tx<'_>, job: JobId, clock: i64) -> Check {
+        self.end(tx, clock, |halt| {
+            halt.told == Told::ByStatus && halt.probe == Some(job)
+        })
+    }
+
+    fn find(&mut self, scope: HaltScope, subject: &str) -> Option<&mut Halt> {
+        let mut known = self.known.iter_mut();
+        known.find(|halt| halt.scope == scope && halt.subject == subject)
+    }
+
+    /// Whether it is news: of a halt that is known only its probe tells anything.
+    fn meet(
+        &mut self,
+        scope: HaltScope,
+        told: Told,
+        caller: Caller<'_>,
+        job: JobId,
+        clock: i64,
+    ) -> bool {
+        let (scope, subject) = subject_of(scope, caller);
+        let mut halt = Halt {
             scope,
             subject,
+            told,
+            failures: 1,
             number: caller.number.to_owned(),
             token: caller.token,
             probe: None,
+            is_under_way: false,
             probe_lost: false,
+            quiet_until: clock + QUIET_MS,
+        };
+        match self.find(scope, &halt.subject) {
+            Some(known) if known.probe != Some(job) => return false,
+            Some(known) => {
+                halt.failures += known.failures;
+                halt.told = known.told;
+                *known = halt;
+            }
+            None => self.known.push(halt),
+        }
+        true
+    }
+
+    /// These halts are over.
+    fn end(&mut self, tx: &Tx<'_>, at: i64, is_over: impl Fn(&Halt) -> bool) -> Check {
+        let Some(place) = self.known.iter().position(&is_over) else {
+            return Ok(());
+        };
+        let halt = self.known.remove(place);
+        let queues = read(tx.queues())?.into_iter();
+        let held_up = queues.filter(|queue| {
+            let is_in = match halt.scope {
+                HaltScope::Token => false,
+                HaltScope::Number => queue.name == halt.subject,
+                HaltScope::Account => queue.waba.as_ref() == Some(&halt.subject),
+                HaltScope::App => true,
+            };
+            queue.kind == QueueKind::Send && is_in
         });
+        self.ended.push(Ended {
+            scope: halt.scope,
+            numbers: held_up.map(|queue| queue.name).collect(),
+            at,
+        });
+        self.end(tx, at, is_over)
     }
 
     /// After a start nothing is under way.
     pub fn recovered(&mut self) {
-        self.0.iter_mut().for_each(|halt| halt.probe = None);
+        let all = self.known.iter_mut();
+        all.for_each(|halt| halt.is_under_way = false);
     }
 
     /// A clock that is set may count a probe as lost.
     pub fn clock_was_set(&mut self) {
-        self.0.iter_mut().for_each(|halt| halt.probe_lost = true);
+        for halt in &mut self.known {
+            halt.probe_lost = true;
+            halt.quiet_until = i64::MIN;
+        }
+    }
+}
+
+/// What stands still, as far as is known.
+fn subject_of(scope: HaltScope, caller: Caller<'_>) -> (HaltScope, String) {
+    match (scope, caller.waba) {
+        (HaltScope::Token, _) => (scope, caller.token.to_string()),
+        (HaltScope::App, _) => (scope, String::new()),
+        (HaltScope::Account, Some(waba)) => (scope, waba.to_owned()),
+        // Of an unknown account the number itself is all that is known.
+        _ => (HaltScope::Number, caller.number.to_owned()),
     }
 }
 

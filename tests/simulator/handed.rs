@@ -149,13 +149,8 @@ impl Handed {
             });
         };
         let silence = debounce.silence_ms;
-        let longest = (silence * SILENCES_MAX).min(BURST_MS_MAX);
-        let joins = |before: &Arrived, next: &Arrived| {
-            next.said
-                && next.stale == first.stale
-                && next.received_at - before.received_at <= silence
-                && next.received_at - first.received_at <= longest
-        };
+        let longest = longest(debounce);
+        let joins = |before, next| joins(debounce, first, before, next);
         ensure(together <= BURST_MAX, || {
             format!("{together} go with {name}")
         })?;
@@ -188,6 +183,35 @@ impl Handed {
         ensure(over || members.iter().any(set_back), || {
             format!("{name} is handed over and more may come")
         })
+    }
+
+    /// These ended without being handed over, in the order in which they came. What
+    /// is one burst stays one, should they be wanted after all.
+    pub fn passed_over(&mut self, stored: &Stored<'_>, over: &[usize]) {
+        let mut bursts: Vec<Vec<usize>> = Vec::new();
+        for &index in over {
+            let (next, lane) = (stored.of(index), stored.lane(index));
+            let of_lane = |burst: &&mut Vec<usize>| stored.lane(burst[0]) == lane;
+            let newest = bursts.iter_mut().rev().find(of_lane);
+            let fits = |burst: &Vec<usize>| {
+                let (first, before) = (stored.of(burst[0]), stored.of(burst[burst.len() - 1]));
+                let in_time = |debounce| first.said && joins(debounce, first, before, next);
+                burst.len() < BURST_MAX && self.debounce.is_some_and(in_time)
+            };
+            match newest.filter(|burst| fits(burst) && self.is_new(index)) {
+                Some(burst) => burst.push(index),
+                None => bursts.push(vec![index]),
+            }
+        }
+        for burst in bursts {
+            for index in &burst {
+                let entry = self.entries.entry(*index).or_default();
+                entry.ended = Some(JobState::Done);
+                if entry.burst.is_empty() {
+                    entry.burst.clone_from(&burst);
+                }
+            }
+        }
     }
 
     fn is_open(&self, index: usize) -> bool {
@@ -260,4 +284,17 @@ impl Handed {
         let entries = self.entries.values_mut();
         entries.for_each(|entry| entry.not_before = 0);
     }
+}
+
+/// The longest that a burst lasts.
+fn longest(debounce: Debounce) -> i64 {
+    (debounce.silence_ms * SILENCES_MAX).min(BURST_MS_MAX)
+}
+
+/// Whether a message goes with the one before it, in the burst of the first.
+fn joins(debounce: Debounce, first: &Arrived, before: &Arrived, next: &Arrived) -> bool {
+    next.said
+        && next.stale == first.stale
+        && next.received_at - before.received_at <= debounce.silence_ms
+        && next.received_at - first.received_at <= longest(debounce)
 }

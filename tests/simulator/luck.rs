@@ -164,7 +164,7 @@ impl Faults {
             unreachable: luck.fault(0.2),
             errors: luck.fault(0.3),
             lost: luck.fault(0.4),
-            halts: luck.fault(0.4),
+            halts: luck.fault(0.6),
             early: luck.fault(0.8),
             shuffled: luck.fault(1.0),
             doubled: luck.fault(0.6),

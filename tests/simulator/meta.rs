@@ -3,9 +3,10 @@
 
 use super::lanes::canonical;
 use super::luck::{Faults, Luck};
+use super::statuses::StatusOf;
 use super::windows::{Person, Ways};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use wabridge::wire::notification::Kind;
 use wabridge::wire::sample::{self, Recipient, Sample, Status};
 
@@ -68,14 +69,6 @@ pub struct Echo {
     pub at: i64,
 }
 
-#[derive(Clone)]
-pub struct StatusOf {
-    pub outbox: i64,
-    pub wamid: String,
-    pub word: &'static str,
-    pub marked: bool,
-}
-
 impl Event {
     /// When somebody wrote it, if Meta tells.
     pub fn written_at(&self) -> Option<i64> {
@@ -106,8 +99,6 @@ pub struct Meta {
     pub events: Vec<Event>,
     /// Events not yet in a notification.
     pending: Vec<usize>,
-    /// Messages that Graph took and Meta did not deliver, for they were too late.
-    too_late: HashSet<String>,
 }
 
 impl Meta {
@@ -141,15 +132,22 @@ impl Meta {
             customers,
             events: Vec::new(),
             pending: Vec::new(),
-            too_late: HashSet::new(),
         }
     }
 
-    /// A customer writes, moves to another number, or gets another BSUID; now and then the account has
-    /// news instead.
-    pub fn write(&mut self, luck: &mut Luck, ways: &Ways, now: i64) {
+    /// A customer, this one or any, writes, moves to another number, or gets another
+    /// BSUID; now and then the account has news instead. Who it was.
+    pub fn write(
+        &mut self,
+        luck: &mut Luck,
+        ways: &Ways,
+        who: Option<usize>,
+        now: i64,
+    ) -> Option<usize> {
         let n = self.events.len();
-        let event = match luck.chance(0.04) {
+        let is_news = who.is_none() && luck.chance(0.04);
+        let place = who.unwrap_or_else(|| luck.below(self.customers.len()));
+        let event = match is_news {
             true => Event {
                 waba: WABAS[0],
                 name: format!("news {n}"),
@@ -164,8 +162,7 @@ impl Meta {
                 contact: None,
             },
             false => {
-                let who = luck.below(self.customers.len());
-                let who = &mut self.customers[who];
+                let who = &mut self.customers[place];
                 let by_ad = ways.by_ad > 0.0 && luck.chance(ways.by_ad);
                 match who.group.is_none() && luck.chance(0.09) {
                     true if who.bsuid.is_some() && luck.chance(0.3) => who.is_renamed(luck, n),
@@ -176,6 +173,7 @@ impl Meta {
         };
         self.pending.push(n);
         self.events.push(event);
+        (!is_news).then_some(place)
     }
 
     /// The owner of a number answers somebody from the phone, or Meta tells in the same
@@ -242,11 +240,9 @@ impl Meta {
         who.is_none_or(|who| who.group.is_some() || who.person.is_open(now))
     }
 
-    /// Graph took a message.
-    pub fn takes(&mut self, to: &str, wamid: &str, too_late: bool, now: i64) {
-        if too_late {
-            self.too_late.insert(wamid.to_owned());
-        } else if let Some(who) = self.customers.iter_mut().find(|c| c.is(to)) {
+    /// Graph took a message, and it was not too late.
+    pub fn takes(&mut self, to: &str, now: i64) {
+        if let Some(who) = self.customers.iter_mut().find(|c| c.is(to)) {
             who.person.sent.push(now);
         }
     }
@@ -294,10 +290,7 @@ impl Meta {
             // Both names are given below, with a failure too.
             user_id: None,
             opaque: of.marked.then_some(mark),
-            error: (of.word == "failed").then_some(match self.too_late.contains(&of.wamid) {
-                true => (131_047, "Re-engagement message"),
-                false => (131_026, "Undeliverable"),
-            }),
+            error: of.code.map(|code| (code, "as simulated")),
             timestamp: now / 1_000,
         });
         let mut element = value_of(&text)["statuses"][0].take();

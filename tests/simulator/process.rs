@@ -146,6 +146,7 @@ impl World {
         let dies = luck.chance(faults.dies_in_step);
         let undone = full || (dies && luck.chance(0.5));
         let gateway = self.gateway.as_ref();
+        self.book.clock = self.now + self.skew;
         let outcome = self.database.commit(|tx| {
             let value = run(gateway, tx)?;
             match undone {
@@ -195,11 +196,10 @@ impl World {
                 let line = format!("receive {}", names.join(", "));
                 self.note(|| line);
                 let (book, meta) = (&mut self.book, &self.meta);
-                book.clock = clock;
-                read(
-                    self.database
-                        .read(|tx| Ok(book.received(tx, &meta.events, &order, received, now))),
-                )??;
+                read(self.database.read(|tx| {
+                    let tokens = &self.loaded;
+                    Ok(book.received(tx, &meta.events, &order, received, tokens, now))
+                }))??;
                 if received.to_deliver {
                     self.wake_soon(QueueKind::Deliver, now);
                 }
@@ -261,11 +261,12 @@ impl World {
                 self.book.ended_here(message, now)?;
             }
             if kind == QueueKind::Send {
-                self.book.halts.looked_at(&self.loaded);
+                let (halts, tokens) = (&mut self.book.halts, &self.loaded);
+                let look = |tx: &Tx<'_>| Ok(halts.looked_at(tx, tokens, clock));
+                read(self.database.read(look))??;
             }
             ensure(found.work.len() <= room, || "more work than room".into())?;
             self.each_in_its_turn(&before, &found.work)?;
-            self.book.clock = clock;
             if kind == QueueKind::Deliver {
                 let book = &mut self.book;
                 read(self.database.read(|tx| Ok(book.passed_over(tx))))??;
@@ -377,7 +378,6 @@ impl World {
         if finished.value.is_some() && !forgotten {
             self.note(|| format!("{} ends {delivery:?}: {outcome:?}", delivery.consumer()));
             let book = &mut self.book;
-            book.clock = clock;
             let entry = |tx: &Tx<'_>| Ok(book.finished_delivery(tx, &delivery, &outcome, now));
             read(self.database.read(entry))??;
             self.wake_soon(QueueKind::Deliver, now);
@@ -482,8 +482,9 @@ impl World {
                 continue;
             }
             let due = read(self.database.read(|tx| tx.next_due(queue.id)))?;
-            let looked = self.now >= self.clock_set_at + OVERSLEPT_MS;
-            let far = due.is_some_and(|due| looked && due - clock > WAIT_MAX_MS);
+            let soon = self.now + OVERSLEPT_MS;
+            let will_look = self.wakes[kind as usize].is_some_and(|wake| wake <= soon);
+            let far = due.is_some_and(|due| !will_look && due - clock > WAIT_MAX_MS);
             ensure(!far, || {
                 format!("a job of {name} ({kind:?}) waits for hours")
             })?;

@@ -158,6 +158,10 @@ impl World {
     fn unread_statuses_are_lost(&mut self, gone: &Gone) {
         for index in &gone.events {
             let of = self.meta.events[*index].status.as_ref();
+            if let Some(of) = of {
+                let replies = self.book.replies.iter_mut();
+                replies.for_each(|reply| reply.progress.forgets(of));
+            }
             let Some(of) = of.filter(|of| !of.marked) else {
                 continue;
             };

@@ -2,20 +2,21 @@
 //! earliest entry is next.
 
 use super::app::App;
-use super::book::{Book, Check, ensure, read};
+use super::book::{Book, Check, TOO_LATE, ensure, read};
 use super::callers::Request;
 use super::consumers::Consumers;
 use super::files::{self, Files};
 use super::graph::{Call, Graph};
 use super::luck::{Faults, Luck, Plan};
-use super::meta::{Meta, Post, StatusOf};
+use super::meta::{Meta, Post, waba_of};
 use super::rest;
+use super::statuses::{self, Failing, StatusOf};
+use super::tally::Tally;
 use super::tokens::Tokens;
 use super::turns::Turns;
 use super::upkeep::Upkeep;
 use super::windows::{self, Ways};
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
 use wabridge::config::Limits;
 use wabridge::gateway::{Delivery, Fetching, Gateway, Outcome};
 use wabridge::policy::fetch::Fetch;
@@ -41,6 +42,8 @@ const TRACE_LINES: usize = 60;
 /// Something that will happen.
 pub enum Act {
     Write,
+    /// A customer has more to say.
+    GoesOn(usize),
     /// Somebody has a message for a customer.
     CallerPosts,
     /// Somebody has one for many.
@@ -81,77 +84,6 @@ pub enum Act {
     Rest,
 }
 
-/// What a world did, to see that it did something.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    pub events: u64,
-    pub replies: u64,
-    pub calls: u64,
-    pub crashes: u64,
-    pub twice: u64,
-    pub too_late: u64,
-    pub templates: u64,
-    pub files: u64,
-    /// Deliveries of several messages.
-    pub bursts: u64,
-    /// Deliveries to observers.
-    pub copies: u64,
-    /// Rows that were old.
-    pub pruned: u64,
-    /// People.
-    pub forgotten: u64,
-    pub acts: u64,
-    pub seconds: u64,
-}
-
-impl Tally {
-    pub fn plus(self, other: &Tally) -> Tally {
-        Tally {
-            events: self.events + other.events,
-            replies: self.replies + other.replies,
-            calls: self.calls + other.calls,
-            crashes: self.crashes + other.crashes,
-            twice: self.twice + other.twice,
-            too_late: self.too_late + other.too_late,
-            templates: self.templates + other.templates,
-            files: self.files + other.files,
-            bursts: self.bursts + other.bursts,
-            copies: self.copies + other.copies,
-            pruned: self.pruned + other.pruned,
-            forgotten: self.forgotten + other.forgotten,
-            acts: self.acts + other.acts,
-            seconds: self.seconds + other.seconds,
-        }
-    }
-}
-
-impl fmt::Display for Tally {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(
-            f,
-            "{} events, {} replies in {} calls ({} twice, with leave), \
-             {} too late, {} templates instead, {} files first, \
-             {} bursts, {} copies to observers, {} rows pruned, {} people forgotten, \
-             {} crashes, \
-             {} steps in {} simulated hours",
-            self.events,
-            self.replies,
-            self.calls,
-            self.twice,
-            self.too_late,
-            self.templates,
-            self.files,
-            self.bursts,
-            self.copies,
-            self.pruned,
-            self.forgotten,
-            self.crashes,
-            self.acts,
-            self.seconds / 3_600
-        )
-    }
-}
-
 /// An invariant that did not hold, and how it came to that.
 pub struct Broken {
     pub seed: u64,
@@ -179,7 +111,6 @@ pub struct World {
     pub life: u32,
     /// How far the service's clock is from the true time, which `now` is.
     pub skew: i64,
-    pub clock_set_at: i64,
     /// Who gets events, by the settings.
     pub consumers: Consumers,
     /// The tokens in the settings.
@@ -219,7 +150,6 @@ impl World {
             aloud,
             now: START,
             skew: 0,
-            clock_set_at: START,
             meta: Meta::new(&mut luck, plan.customers, plan.numbers),
             luck,
             agenda: BTreeMap::new(),
@@ -257,6 +187,7 @@ impl World {
                 let file = |r: &&super::entries::Reply| r.file_since.is_some();
                 self.tally.files = self.book.replies.iter().filter(file).count() as u64;
                 self.tally.events = self.meta.events.len() as u64;
+                self.tally.late_halts = self.book.halts.met_late;
                 self.tally.replies = self.book.replies.len() as u64;
                 self.tally.calls = self.book.replies.iter().map(|r| u64::from(r.calls)).sum();
                 self.tally.twice = self.book.replies.iter().filter(twice).count() as u64;
@@ -275,7 +206,9 @@ impl World {
         let busy = self.plan.span_ms;
         let span = self.end() - START;
         self.at(0, Act::Start);
-        for _ in 0..self.plan.messages {
+        // Who writes in pieces writes more.
+        let in_pieces = self.consumers.debounce.is_some();
+        for _ in 0..self.plan.messages / if in_pieces { 2 } else { 1 } {
             let when = self.ways.writes(&mut self.luck, busy);
             self.at(when, Act::Write);
         }
@@ -315,7 +248,8 @@ impl World {
 
     fn act(&mut self, act: Act) -> Check {
         match act {
-            Act::Write => self.customer_writes(),
+            Act::Write => self.customer_writes(None),
+            Act::GoesOn(who) => self.customer_writes(Some(who)),
             Act::CallerPosts => self.somebody_posts(),
             Act::Campaign => self.campaign(),
             Act::Ask(request) => return self.ask(request),
@@ -363,9 +297,10 @@ impl World {
 
     // The outsides.
 
-    fn customer_writes(&mut self) {
+    fn customer_writes(&mut self, who: Option<usize>) {
         // Where people take conversations over, they also do so from the phone.
-        let from_the_phone = self.plan.faults.hands_over > 0.0 && self.luck.chance(0.15);
+        let takes_over = who.is_none() && self.plan.faults.hands_over > 0.0;
+        let from_the_phone = takes_over && self.luck.chance(0.15);
         if from_the_phone {
             let own = match self.luck.chance(0.3) {
                 true => self.book.known_wamid(&mut self.luck),
@@ -373,7 +308,11 @@ impl World {
             };
             self.meta.owner_writes(&mut self.luck, own, self.now);
         } else {
-            self.meta.write(&mut self.luck, &self.ways, self.now);
+            let (luck, now) = (&mut self.luck, self.now);
+            let written = self.meta.write(luck, &self.ways, who, now);
+            if let (None, Some(who)) = (who, written) {
+                self.goes_on(who);
+            }
         }
         let n = self.meta.events.len();
         if let Some(event) = self.meta.events.last_mut() {
@@ -386,6 +325,16 @@ impl World {
             }
         }
         self.notify_soon();
+    }
+
+    fn goes_on(&mut self, who: usize) {
+        let (mut at, left) = (0, self.end() - self.now);
+        for pause in self.consumers.pauses(&mut self.luck) {
+            at += pause;
+            if at < left {
+                self.at(at, Act::GoesOn(who));
+            }
+        }
     }
 
     /// When the faults end.
@@ -412,7 +361,8 @@ impl World {
         for app in self.apps.values_mut() {
             app.minute(luck, faults, now);
         }
-        self.graph.troubles.minute(luck, faults, &self.tokens, now);
+        let troubles = &mut self.graph.troubles;
+        troubles.minute(luck, &self.plan, &self.tokens, now);
         self.files.minute(luck, faults, now);
         if luck.chance(faults.dies_between) {
             self.die("between two steps");
@@ -457,7 +407,6 @@ impl World {
         if (self.skew - before).abs() < CLOCK_SET_MIN {
             self.skew = before - CLOCK_SET_MIN;
         }
-        self.clock_set_at = self.now;
         let hours = (self.skew - before) as f64 / HOUR as f64;
         self.note(|| format!("the clock is set by {hours:.1} hours"));
         self.book.clock_was_set(self.skew > before);
@@ -509,12 +458,18 @@ impl World {
             return Ok(());
         }
         let other_id = self.meta.other_id(call.to());
+        let caller = call.caller(Some(waba_of(&call.sending.number)));
         let (luck, now) = (&mut self.luck, self.now);
+        let trouble = self.graph.troubles.shows_later(caller, now);
         let minds = self.ways.are_silent() && call.needs_window();
         let too_late = minds && !self.meta.is_open(call.to(), now);
         let answered = self
             .graph
             .take(luck, &self.plan, &call, other_id, too_late, now);
+        let fails = match too_late {
+            true => Some(Failing::Alone(TOO_LATE)),
+            false => trouble.map(Failing::WithOthers),
+        };
         if too_late {
             let ends = self.book.window_of(&call);
             windows::check_graphs_refusal(&call, ends, now)?;
@@ -523,8 +478,10 @@ impl World {
             self.note(|| format!("  Graph takes `{}`", call.name()));
             self.book.reached_graph(&call, wamid)?;
             if !call.is_mark() {
-                self.meta.takes(call.to(), wamid, too_late, now);
-                self.plan_statuses(&call, wamid, too_late);
+                if !too_late {
+                    self.meta.takes(call.to(), now);
+                }
+                self.plan_statuses(&call, wamid, fails);
             }
         }
         let verdict = answered.verdict;
@@ -532,45 +489,17 @@ impl World {
         Ok(())
     }
 
-    fn plan_statuses(&mut self, call: &Call, wamid: &str, too_late: bool) {
+    fn plan_statuses(&mut self, call: &Call, wamid: &str, fails: Option<Failing>) {
         let (luck, faults) = (&mut self.luck, &self.plan.faults);
-        if luck.chance(faults.silent) {
-            return;
-        }
-        let words: &[&'static str] = match too_late || luck.chance(faults.failed) {
-            true if luck.chance(0.5) => &["failed"],
-            true => &["sent", "failed"],
-            false => &["sent", "delivered", "read"][..1 + luck.below(3)],
-        };
-        let mut at = match luck.chance(faults.early) {
-            true => 0,
-            false => luck.between(500, 8_000),
-        };
-        if luck.chance(faults.late) {
-            at += luck.between(MINUTE, 20 * MINUTE);
-        }
-        let mut planned: Vec<(i64, &'static str)> = Vec::new();
-        for word in words {
-            planned.push((at, word));
-            at += luck.between(10, 20_000);
-            if luck.chance(faults.doubled) {
-                planned.push((at + luck.between(0, MINUTE), word));
-            }
-        }
-        if luck.chance(faults.shuffled) {
-            let mut times: Vec<i64> = planned.iter().map(|p| p.0).collect();
-            luck.shuffle(&mut times);
-            for (entry, time) in planned.iter_mut().zip(times) {
-                entry.0 = time;
-            }
-        }
+        let planned = statuses::plan(luck, faults, fails);
         let marked = !luck.chance(faults.unmarked);
-        for (after, word) in planned {
+        for (after, word, code) in planned {
             let of = StatusOf {
                 outbox: call.sending.outbox,
                 wamid: wamid.to_owned(),
                 word,
                 marked,
+                code,
             };
             let (to, mark) = (call.to().to_owned(), call.mark().to_owned());
             self.at(after, Act::Status { of, to, mark });
