@@ -271,6 +271,10 @@ impl Book {
         let handed = self.handed.get_mut(consumer);
         let handed = handed.ok_or_else(|| format!("there is no {consumer}"))?;
         let members = handed.claimed(&stored, delivery, (now, self.clock))?;
+        let (most, under_way) = (self.consumers.concurrency(consumer), handed.under_way.len());
+        ensure(under_way <= most, || {
+            format!("{consumer} has {under_way} deliveries at once, and may have {most}")
+        })?;
         let event = self.arrived(members[0]);
         let free = consumer != BOT || delivery.kind != Kind::Message || !self.is_taken(event.lane);
         ensure(free, || {

@@ -64,6 +64,8 @@ pub struct Handed {
     /// By Meta's index of the event.
     pub entries: BTreeMap<usize, Entry>,
     pub under_way: HashMap<JobId, Vec<usize>>,
+    /// How often in a row it was down.
+    pub failures: u32,
 }
 
 impl Handed {
@@ -73,6 +75,7 @@ impl Handed {
             debounce,
             entries: BTreeMap::new(),
             under_way: HashMap::new(),
+            failures: 0,
         }
     }
 
@@ -227,6 +230,10 @@ impl Handed {
     /// The end of a delivery was committed. The events in it.
     pub fn finished(&mut self, job: JobId, outcome: &Outcome, now: i64) -> Vec<usize> {
         let members = self.under_way.remove(&job).expect("it was claimed");
+        self.failures = match outcome {
+            Outcome::Retry { down: true, .. } => self.failures + 1,
+            _ => 0,
+        };
         for member in &members {
             let entry = self.entries.get_mut(member).expect("it was claimed");
             match outcome {

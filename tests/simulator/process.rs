@@ -455,6 +455,12 @@ impl World {
                 && self
                     .book
                     .is_halted(name, queue.waba.as_deref(), &self.loaded);
+            if let Some(handed) = self.book.handed.get(name) {
+                let (stored, told) = (queue.breaker.failures, handed.failures);
+                ensure(stored == told, || {
+                    format!("{name} was down {told} times in a row, {stored} are written")
+                })?;
+            }
             let paused_until = queue.throttle.paused_until(clock).unwrap_or(clock);
             let closed_until = paused_until.max(queue.breaker.closed_until_ms);
             if closed_until > clock || queue.breaker.probing() {
