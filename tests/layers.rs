@@ -432,6 +432,11 @@ fn what_is_planted_is_found_and_what_is_fine_is_not() {
         ),
         (
             "wire/raw",
+            "fn f(&self) -> impl Fn() + use<> { if a { b(); } c() }",
+            "",
+        ),
+        (
+            "wire/raw",
             "#[cfg(test)] mod tests; use std::fs;",
             "touches the world",
         ),

@@ -159,7 +159,8 @@ fn paths(tokens: &[String]) -> Vec<String> {
     let mut paths = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
-        if tokens[at] == "use" {
+        // Not the `use<>` of a type.
+        if tokens[at] == "use" && tokens.get(at + 1).is_none_or(|next| next != "<") {
             at += 1 + tree(&tokens[at + 1..], "", &mut paths);
             continue;
         }
