@@ -349,3 +349,30 @@ fn slow_writers_are_waited_for() {
     }
     assert_eq!(wire.answer().unwrap().status, 200);
 }
+
+/// Somebody sends this much and no more; others are served meanwhile, and not
+/// because the listener was built anew.
+fn check_others_are_served(begun: &str) {
+    let place = Place::new(&[]);
+    let mut wire = place.service.connect();
+    wire.send(begun);
+    for n in 0..3 {
+        served(&place.service, n);
+    }
+    let log = place.service.log();
+    assert!(!log.contains("anew"), "{begun}\n{log}");
+}
+
+#[test]
+fn others_do_not_wait_for_a_body_that_is_late() {
+    for headers in [
+        "Content-Length: 5000",
+        "Content-Length: 5\r\nExpect: 100-continue",
+        "Content-Length: 5\r\nConnection: Upgrade",
+        "Transfer-Encoding: chunked",
+    ] {
+        check_others_are_served(&format!(
+            "POST /webhook HTTP/1.1\r\nHost: x\r\n{headers}\r\n\r\n"
+        ));
+    }
+}

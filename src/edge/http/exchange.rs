@@ -6,7 +6,8 @@ use super::{Answer, body, header};
 use std::thread;
 use tiny_http::Request;
 
-/// Bodies up to this length tiny_http has read before we see the request.
+/// Bodies up to this length tiny_http has read before we see the request, unless
+/// the client waits to be asked for it or wants another protocol.
 const READ_ALREADY: usize = 1024;
 
 /// A request and its place on the connection.
@@ -27,7 +28,9 @@ impl Exchange {
 
     /// Whether all of its body is in memory, or it has none.
     pub fn is_read(&self) -> bool {
-        let waits = header(&self.request, "Expect").is_some();
+        let upgrades = |value: &str| value.to_ascii_lowercase().contains("upgrade");
+        let waits = header(&self.request, "Expect").is_some()
+            || header(&self.request, "Connection").is_some_and(upgrades);
         let chunked = header(&self.request, "Transfer-Encoding").is_some();
         let length = self.request.body_length().unwrap_or(0);
         !chunked && (length == 0 || (length <= READ_ALREADY && !waits))

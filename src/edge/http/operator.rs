@@ -6,6 +6,7 @@ use super::console::Console;
 use super::exchange::Exchange;
 use super::graph_api::GraphApi;
 use super::monitor::Monitor;
+use super::server::Lead;
 use std::sync::Arc;
 
 /// What is served there.
@@ -20,7 +21,9 @@ pub struct Operator {
 
 impl Operator {
     /// Answers one request, or has it answered.
-    pub fn handle(&self, mut exchange: Exchange) {
+    pub fn handle(&self, mut exchange: Exchange, lead: &mut Lead<'_>) {
+        // Hardly any of it is done without waiting for somebody.
+        lead.pass_on();
         exchange.turn.settle();
         let url = exchange.request.url();
         let path = url.split_once('?').map_or(url, |(path, _)| path);

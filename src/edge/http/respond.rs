@@ -42,35 +42,29 @@ impl Responder {
         }
     }
 
-    /// Prepares the answer to a request that will be known later. `Later` is
-    /// for whoever will know; the closure blocks the worker if it must.
-    pub fn later(&self, exchange: Exchange) -> (Later, impl FnOnce()) {
+    /// Prepares the answer to a request that will be known later. `Later` is for
+    /// whoever will know, `Waiting`, if there is one, for the worker.
+    pub fn later(&self, exchange: Exchange) -> (Later, Option<Waiting>) {
         if exchange.turn.is_first() {
             let later = Later::Responder(Box::new(exchange), self.clone());
-            return (later, Waiting::Nothing.run());
+            return (later, None);
         }
         let (known, answer) = sync_channel(1);
-        (
-            Later::Worker(known),
-            Waiting::Answer(Box::new(exchange), answer).run(),
-        )
+        (Later::Worker(known), Some(Waiting { exchange, answer }))
     }
 }
 
 /// What a worker has left to do for a request.
-enum Waiting {
-    Nothing,
-    Answer(Box<Exchange>, Receiver<Answer>),
+pub struct Waiting {
+    exchange: Exchange,
+    answer: Receiver<Answer>,
 }
 
 impl Waiting {
-    fn run(self) -> impl FnOnce() {
-        move || {
-            if let Waiting::Answer(exchange, answer) = self
-                && let Ok(answer) = answer.recv()
-            {
-                exchange.answer(answer);
-            }
+    /// Waits until the answer is known, and answers.
+    pub fn finish(self) {
+        if let Ok(answer) = self.answer.recv() {
+            self.exchange.answer(answer);
         }
     }
 }

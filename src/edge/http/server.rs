@@ -123,7 +123,20 @@ impl Socket {
 }
 
 /// What is done with a request.
-pub type Handle = Box<dyn Fn(Exchange) + Send + Sync>;
+pub type Handle = Box<dyn Fn(Exchange, &mut Lead<'_>) + Send + Sync>;
+
+/// The right to take the next request, which one worker has. To pass it on wakes
+/// another one, so it is kept over what is soon done; before anything that
+/// waits for a client or for a commit it must be passed on, or nobody is served
+/// meanwhile.
+pub struct Lead<'l>(Option<MutexGuard<'l, ()>>);
+
+impl Lead<'_> {
+    /// Has another worker take the next request.
+    pub fn pass_on(&mut self) {
+        self.0 = None;
+    }
+}
 
 /// A listener that is served.
 pub struct HttpServer {
@@ -233,27 +246,29 @@ fn build(shared: &Arc<Shared>) -> io::Result<()> {
 }
 
 fn work(shared: &Arc<Shared>, server: &'static Server, taking: &Mutex<()>) {
+    let mut lead = Lead(None);
     loop {
-        let exchange = {
-            let _one_by_one = taking.lock().unwrap_or_else(|e| e.into_inner());
-            match server.recv() {
-                Ok(request) => {
-                    shared.busy.fetch_add(1, Ordering::SeqCst);
-                    shared.nudges.taken();
-                    body::accept(request, shared.longest)
-                        .map(|request| shared.connections.take(request))
-                }
-                Err(_) if shared.stopping.load(Ordering::SeqCst) => return,
-                Err(error) => {
-                    replace(shared, server, &error);
-                    continue;
-                }
+        let guard = lead.0.take();
+        let guard = guard.unwrap_or_else(|| taking.lock().unwrap_or_else(|e| e.into_inner()));
+        let exchange = match server.recv() {
+            Ok(request) => {
+                shared.busy.fetch_add(1, Ordering::SeqCst);
+                shared.nudges.taken();
+                body::accept(request, shared.longest)
+                    .map(|request| shared.connections.take(request))
+            }
+            Err(_) if shared.stopping.load(Ordering::SeqCst) => return,
+            Err(error) => {
+                drop(guard);
+                replace(shared, server, &error);
+                continue;
             }
         };
+        lead.0 = Some(guard);
         if let Some(exchange) = exchange {
             // A panic drops the request, which answers it 500.
-            let outcome = catch_unwind(AssertUnwindSafe(|| (shared.handle)(exchange)));
-            if outcome.is_err() {
+            let handle = AssertUnwindSafe(|| (shared.handle)(exchange, &mut lead));
+            if catch_unwind(handle).is_err() {
                 log::error!("msg=\"a request made us panic; it was answered 500\"");
             }
         }

@@ -3,6 +3,7 @@
 
 use super::exchange::Exchange;
 use super::respond::{Later, Responder};
+use super::server::Lead;
 use super::{Answer, RequestIds, body, header};
 use crate::config::{Config, Secret};
 use crate::edge::clock;
@@ -14,7 +15,7 @@ use crate::store::{Committer, Refused, Result, Step, StoreError, Tx};
 use crate::wire::handshake;
 use crate::wire::notification::{self, Incoming};
 use std::sync::Arc;
-use tiny_http::Method;
+use tiny_http::{Method, Request};
 
 /// Meta: webhooks overview, "payloads can be up to 3 MB".
 pub const BODY_BYTES_MAX: usize = 3 << 20;
@@ -59,13 +60,16 @@ impl Webhook {
     }
 
     /// Answers one request, now or after its commit.
-    pub fn handle(&self, mut exchange: Exchange) {
+    pub fn handle(&self, mut exchange: Exchange, lead: &mut Lead<'_>) {
         let url = exchange.request.url().to_owned();
         let (path, query) = url.split_once('?').unwrap_or((&url, ""));
         let live = self.live.now();
         let webhook = path == live.config.webhook_path;
+        if webhook && *exchange.request.method() == Method::Post {
+            return self.receive(&live, exchange, lead);
+        }
+        lead.pass_on();
         let answer = match (exchange.request.method(), path) {
-            (Method::Post, _) if webhook => return self.receive(&live, exchange),
             (Method::Get, _) if webhook => {
                 self.handshake(&live.config, &self.ids.of(&exchange.request), query)
             }
@@ -114,39 +118,19 @@ impl Webhook {
         Answer::text(200, challenge)
     }
 
-    fn receive(&self, live: &InForce, mut exchange: Exchange) {
+    fn receive(&self, live: &InForce, mut exchange: Exchange, lead: &mut Lead<'_>) {
         let began_us = clock::monotonic_us();
         let id = self.ids.of(&exchange.request);
-        let read = body::read(&mut exchange.request, BODY_BYTES_MAX);
-        let body = match read {
-            Ok(body) => body,
-            Err(body::Unread::TooLong) => {
-                self.metrics.answered(Receipt::TooLong);
-                self.refused("notification", &id, "body over 3 MiB");
-                return exchange.answer(Answer::text(413, "the body is over 3 MiB\n"));
-            }
-            Err(body::Unread::Broken) => {
-                self.metrics.answered(Receipt::Malformed);
-                self.refused("notification", &id, "body cannot be read");
-                return exchange.answer(Answer::text(400, "the body cannot be read\n"));
+        if !exchange.is_read() {
+            lead.pass_on();
+        }
+        let events = match self.events(live, &mut exchange.request, &id) {
+            Ok(events) => events,
+            Err(answer) => {
+                lead.pass_on();
+                return exchange.answer(answer);
             }
         };
-        let signature = header(&exchange.request, "X-Hub-Signature-256");
-        if let Err(reason) = authentic(&live.config, signature, &body) {
-            self.metrics.answered(Receipt::Unsigned);
-            self.refused("notification", &id, reason);
-            return exchange.answer(Answer::text(401, format!("{reason}\n")));
-        }
-        let Ok(events) = notification::read(&body) else {
-            self.metrics.answered(Receipt::Malformed);
-            self.refused("notification", &id, "body is not JSON");
-            return exchange.answer(Answer::text(400, "the body is not JSON\n"));
-        };
-        if events.is_empty() {
-            self.metrics.answered(Receipt::Empty);
-            log::debug!("msg=\"notification without events\" request={id}");
-            return exchange.answer(Answer::text(200, ""));
-        }
         let (later, wait) = self.responder.later(exchange);
         let step = Box::new(Receive {
             gateway: Arc::clone(&live.gateway),
@@ -155,7 +139,7 @@ impl Webhook {
             metrics: Arc::clone(&self.metrics),
             began_us,
             id,
-            events: events.into_iter().map(Incoming::into_owned).collect(),
+            events,
             received: Received::default(),
             later,
         });
@@ -165,7 +149,48 @@ impl Webhook {
                 Refused::Stopped => StoreError::Bug("the service is stopping".into()),
             }));
         }
-        wait();
+        if let Some(wait) = wait {
+            lead.pass_on();
+            wait.finish();
+        }
+    }
+
+    /// The events of a notification that is Meta's, or what is answered at once.
+    fn events(
+        &self,
+        live: &InForce,
+        request: &mut Request,
+        id: &str,
+    ) -> std::result::Result<Vec<Incoming<'static>>, Answer> {
+        let body = body::read(request, BODY_BYTES_MAX).map_err(|unread| match unread {
+            body::Unread::TooLong => {
+                self.metrics.answered(Receipt::TooLong);
+                self.refused("notification", id, "body over 3 MiB");
+                Answer::text(413, "the body is over 3 MiB\n")
+            }
+            body::Unread::Broken => {
+                self.metrics.answered(Receipt::Malformed);
+                self.refused("notification", id, "body cannot be read");
+                Answer::text(400, "the body cannot be read\n")
+            }
+        })?;
+        let signature = header(request, "X-Hub-Signature-256");
+        authentic(&live.config, signature, &body).map_err(|reason| {
+            self.metrics.answered(Receipt::Unsigned);
+            self.refused("notification", id, reason);
+            Answer::text(401, format!("{reason}\n"))
+        })?;
+        let events = notification::read(&body).map_err(|_| {
+            self.metrics.answered(Receipt::Malformed);
+            self.refused("notification", id, "body is not JSON");
+            Answer::text(400, "the body is not JSON\n")
+        })?;
+        if events.is_empty() {
+            self.metrics.answered(Receipt::Empty);
+            log::debug!("msg=\"notification without events\" request={id}");
+            return Err(Answer::text(200, ""));
+        }
+        Ok(events.into_iter().map(Incoming::into_owned).collect())
     }
 
     fn refused(&self, what: &str, id: &str, reason: &str) {

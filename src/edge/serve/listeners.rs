@@ -4,11 +4,12 @@ use super::pools::Pools;
 use super::{Shared, StartError, threads};
 use crate::config::{Config, Listen};
 use crate::edge::http::console::Console;
+use crate::edge::http::exchange::Exchange;
 use crate::edge::http::graph_api::GraphApi;
 use crate::edge::http::monitor::Monitor;
 use crate::edge::http::operator::Operator;
 use crate::edge::http::relay::Relay;
-use crate::edge::http::server::{HttpServer, Socket};
+use crate::edge::http::server::{HttpServer, Lead, Socket};
 use crate::edge::http::webhook::Webhook;
 use crate::edge::ready::Ready;
 use crate::gateway::Received;
@@ -74,7 +75,8 @@ impl Sockets {
             Arc::new(wake),
             Arc::clone(&shared.metrics),
         );
-        let handle = Box::new(move |exchange| webhook.handle(exchange));
+        let handle =
+            Box::new(move |exchange: Exchange, lead: &mut Lead<'_>| webhook.handle(exchange, lead));
         let http = threads(HttpServer::start(
             self.webhook,
             LONGEST_NOTIFICATION,
@@ -131,7 +133,9 @@ impl OperatorSide {
             console: Arc::clone(&console),
             monitor: Arc::new(monitor),
         };
-        let handle = Box::new(move |exchange| operator.handle(exchange));
+        let handle = Box::new(move |exchange: Exchange, lead: &mut Lead<'_>| {
+            operator.handle(exchange, lead)
+        });
         let http = threads(HttpServer::start(socket, LONGEST_FILE, handle))?;
         Ok(OperatorSide {
             http: Arc::new(http),

@@ -72,7 +72,9 @@ impl GraphApi {
         if let Err((_, step)) = self.committer.submit(step) {
             step.done(Err(StoreError::Busy));
         }
-        wait();
+        if let Some(wait) = wait {
+            wait.finish();
+        }
     }
 }
 
