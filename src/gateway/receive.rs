@@ -8,11 +8,11 @@ use super::uploads;
 use super::window::opened;
 use crate::policy::ladder::{self, SendState};
 use crate::policy::priority::Priority;
+use crate::policy::talk::{Turn, is_written};
 use crate::policy::verdict;
 use crate::store::rows::*;
 use crate::store::tally::Counted;
 use crate::store::{Result, Tx};
-use crate::wire::message::says_something;
 use crate::wire::notification::{self, Incoming, Kind, StatusFacts, key_digest, status_key};
 
 /// What came of a notification's events.
@@ -51,7 +51,8 @@ impl Gateway {
             let conversation = self.conversation(tx, now, &event.number, &event.party)?;
             let before = tx.talk(conversation)?;
             let previous = before.last_event.filter(|_| event.kind.is_said());
-            let Some(id) = tx.insert_event(event, conversation, previous, now)? else {
+            let seen = opened(event, now);
+            let Some(id) = tx.insert_event(event, conversation, previous, seen, now)? else {
                 received.duplicates += 1;
                 continue;
             };
@@ -64,11 +65,18 @@ impl Gateway {
                 tx.learn_waba(&event.number, &event.waba)?;
                 told = tells;
             }
-            let talk = talked(before, event, id, now);
+            let talk = before.after(&Turn {
+                event: id,
+                kind: event.kind,
+                field: &event.field,
+                type_: &event.type_,
+                at: now,
+                seen,
+            });
             if talk != before {
-                tx.set_talk(conversation, &talk)?;
+                tx.set_talk(conversation, talk);
             }
-            if is_written(event) {
+            if is_written(event.kind, &event.field) {
                 tx.count(Counted::Received, now);
             }
             self.note_preference(tx, now, conversation, event)?;
@@ -203,28 +211,6 @@ impl Gateway {
             text: failure.reason.to_owned(),
         })
     }
-}
-
-/// Whether a person wrote it. Echoes of what the business wrote elsewhere come
-/// under other fields.
-fn is_written(event: &Incoming<'_>) -> bool {
-    event.kind == Kind::Message && event.field == "messages"
-}
-
-/// What an event changes in its conversation's row.
-fn talked(before: Talk, event: &Incoming<'_>, id: EventId, now: i64) -> Talk {
-    let mut talk = before;
-    if event.kind.is_said() {
-        talk.last_event = Some(id);
-    }
-    if is_written(event) {
-        talk.wrote_at = now;
-        if says_something(&event.type_) {
-            talk.first_message.get_or_insert(id);
-        }
-    }
-    talk.seen = opened(before.seen, event, now);
-    talk
 }
 
 /// Statuses that came before Graph's answer, or before a status with our mark:

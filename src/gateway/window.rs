@@ -24,9 +24,10 @@ pub(super) enum Admission {
     Refused(Fault),
 }
 
-/// What an event says about its conversation's window. Groups are left out: Meta
-/// does not say what opens theirs, so theirs stays unknown.
-pub(super) fn opened(mut seen: Seen, event: &Incoming<'_>, now: i64) -> Seen {
+/// What an event alone says about its conversation's window. Groups are left out:
+/// Meta does not say what opens theirs, so theirs stays unknown.
+pub(super) fn opened(event: &Incoming<'_>, now: i64) -> Seen {
+    let mut seen = Seen::default();
     if !matches!(event.party, Party::User(_)) {
         return seen;
     }

@@ -25,6 +25,7 @@
 //! * [`standing`]: what Meta thinks of a number
 //! * [`session`]: who is logged in, and until when
 //! * [`upkeep`]: what goes by its age, and how fast
+//! * [`talk`]: what the events of a conversation leave behind
 //! * [`window`]: whether anything but a template may be sent
 
 pub mod alarm;
@@ -47,6 +48,7 @@ pub mod session;
 pub mod share;
 pub mod stale;
 pub mod standing;
+pub mod talk;
 pub mod throttle;
 pub mod upkeep;
 pub mod upload;

@@ -8,8 +8,9 @@ use super::tx::Entered;
 use super::write_back::WriteBack;
 use super::{Database, Result, StoreError, Tx};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// Steps waiting for the store. A webhook that finds it full is answered 503,
 /// and Meta delivers it again: better than a queue that only grows.
@@ -17,6 +18,9 @@ const WAITING_MAX: usize = 1_024;
 
 /// Steps in one commit. Bounds how long the first of them waits for the rest.
 const BATCH_MAX: usize = 256;
+
+/// Nobody has come for so long: there is room for what commits held back.
+const QUIET: Duration = Duration::from_millis(100);
 
 /// Something to be committed, and to be told about it.
 pub trait Step: Send {
@@ -155,7 +159,9 @@ fn commit_all(database: Database, waiting: &Receiver<Message>, mut watch: impl W
     let mut batch: Vec<Box<dyn Step>> = Vec::with_capacity(BATCH_MAX);
     let mut stopped = false;
     while !stopped {
-        let Ok(first) = waiting.recv() else { return };
+        let Some(first) = next(&database, waiting) else {
+            return;
+        };
         for message in std::iter::once(first).chain(waiting.try_iter()) {
             match message {
                 Message::Step(step) => batch.push(step),
@@ -171,6 +177,26 @@ fn commit_all(database: Database, waiting: &Receiver<Message>, mut watch: impl W
             write_back.committed(steps);
         }
     }
+}
+
+/// The next message; `None` when nobody is left who could send one. While nobody
+/// does, what was held back is filed.
+fn next(database: &Database, waiting: &Receiver<Message>) -> Option<Message> {
+    // What fails is not in memory any more, and so it is not tried again and again.
+    while database.has_unfiled() {
+        match waiting.recv_timeout(QUIET) {
+            Ok(message) => return Some(message),
+            Err(RecvTimeoutError::Disconnected) => return None,
+            Err(RecvTimeoutError::Timeout) => {
+                if let Err(error) = database.file_some() {
+                    log::debug!(
+                        "msg=\"filing failed; it comes with a later commit\" error=\"{error}\""
+                    );
+                }
+            }
+        }
+    }
+    waiting.recv().ok()
 }
 
 fn commit_batch(database: &Database, batch: &mut Vec<Box<dyn Step>>, watch: &mut impl Watch) {

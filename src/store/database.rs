@@ -1,7 +1,7 @@
 //! An open file: how it is opened and locked, its transactions, and whether it
 //! is sound.
 
-use super::filing::{RECENT_MAX, Unfiled};
+use super::filing::{Filing, Unfiled};
 use super::tally::Tally;
 use super::tx::Entered;
 use super::{Result, StoreError, Tx, schema};
@@ -31,6 +31,9 @@ const CACHE_KIB: i64 = 4 * 1024;
 /// (store::write_back). Should it not keep up, the commit that finds this
 /// many pages (of 4 KiB) in the log does it itself, and everybody waits.
 const LOG_PAGES_MAX: i64 = 16_000;
+
+/// Rows that are filed in one transaction while nobody waits.
+const FILED_AT_ONCE: usize = 500;
 
 /// What a process means to do with the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,11 +138,11 @@ impl Database {
         }
     }
 
-    /// Of each log at most so many rows are held in memory before they are
-    /// filed (`store::filing`). Tests want few.
-    pub fn with_recent_max(self, rows: usize) -> Database {
+    /// All that is filed late (`store::filing`) is held back so long. Tests want
+    /// it short.
+    pub fn with_filing(self, filing: Filing) -> Database {
         Database {
-            unfiled: RefCell::new(Unfiled::new(rows)),
+            unfiled: RefCell::new(Unfiled::all(filing)),
             ..self
         }
     }
@@ -175,7 +178,7 @@ impl Database {
         schema::migrate(&mut connection)?;
         Ok(Database {
             connection,
-            unfiled: RefCell::new(Unfiled::new(RECENT_MAX)),
+            unfiled: RefCell::new(Unfiled::new()),
             entered: Cell::default(),
             tally: RefCell::default(),
             in_memory,
@@ -206,10 +209,29 @@ impl Database {
     }
 
     pub(super) fn end(&self) -> Result<()> {
+        self.unfiled.borrow_mut().end(&self.connection)?;
         self.tally.borrow_mut().write(&self.connection)?;
         self.connection.prepare_cached("COMMIT")?.execute([])?;
         self.tally.borrow_mut().committed();
         Ok(())
+    }
+
+    /// Whether a commit has held back something that can be filed now.
+    pub(super) fn has_unfiled(&self) -> bool {
+        self.unfiled.borrow().talks.has_unfiled()
+    }
+
+    /// Files some of what commits have held back.
+    pub(super) fn file_some(&self) -> Result<()> {
+        let outcome = self.begin().and_then(|()| {
+            let talks = &mut self.unfiled.borrow_mut().talks;
+            talks.file_some(&self.connection, FILED_AT_ONCE)
+        });
+        let outcome = outcome.and_then(|()| self.end());
+        if outcome.is_err() {
+            self.undo();
+        }
+        outcome
     }
 
     /// Undoes the open transaction. SQLite has done so itself after some
@@ -235,12 +257,14 @@ impl Database {
 
     /// Reads without a transaction of its own.
     pub fn read<T>(&self, look: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
+        self.unfiled.borrow_mut().begin(&self.connection)?;
         look(&self.tx())
     }
 
     /// Reads what was committed at one moment, in as many steps as it takes.
     pub fn read_one_moment<T>(&self, look: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
         self.connection.prepare_cached("BEGIN")?.execute([])?;
+        self.unfiled.borrow_mut().begin(&self.connection)?;
         let outcome = look(&self.tx());
         self.undo();
         outcome

@@ -23,16 +23,43 @@
 //!
 //! A lane that changes otherwise than at its end (two become one, a job is
 //! opened again) is filed first, and the rest is SQL on `lane`.
+//!
+//! What events leave in their conversations' rows is filed in much the same way:
+//! [`talks`].
+
+mod talks;
 
 use super::Result;
 use super::rows::*;
 use rusqlite::{Connection, ToSql, params};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+use talks::Talks;
 
-/// Rows held in memory before a pass begins, of each log. Each takes about 40
-/// bytes. The more there are, the more of them meet in one page of the index.
-pub(super) const RECENT_MAX: usize = 64 * 1024;
+/// How long rows are held back.
+#[derive(Clone, Copy, Debug)]
+pub struct Filing {
+    /// Rows of a log that are held in memory before a pass begins. The more there
+    /// are, the more of them meet in one page of the index.
+    pub most: usize,
+    /// Rows that a commit files in any case, less those that it adds.
+    pub at_least: usize,
+}
+
+impl Filing {
+    /// Of `seen` and `lane`: each row takes about 40 bytes.
+    const LOGS: Filing = Filing {
+        most: 64 * 1024,
+        at_least: 0,
+    };
+
+    /// Of conversations. Who looks reads what is not filed from the events, so it
+    /// is less, and nothing unless some thousand events come each second.
+    const TALKS: Filing = Filing {
+        most: 16 * 1024,
+        at_least: 8,
+    };
+}
 
 /// Rows behind `filed` before a pass begins, in multiples of those in memory:
 /// jobs that have ended are forgotten, and would be read again after a start.
@@ -247,6 +274,8 @@ fn execute(connection: &Connection, sql: &str, params: &[&dyn ToSql]) -> Result<
 pub(super) struct Unfiled {
     pub(super) events: Recent<Seen>,
     pub(super) jobs: Recent<Place>,
+    /// What events left in conversations.
+    pub(super) talks: Talks,
     /// The accounts of numbers, as their queues, if any, have them. Each
     /// notification names one, and it hardly ever is another.
     pub(super) wabas: BTreeMap<String, String>,
@@ -255,18 +284,29 @@ pub(super) struct Unfiled {
 }
 
 impl Unfiled {
-    /// Nothing in memory, where at most so many rows of each log are to be.
-    pub(super) fn new(most: usize) -> Unfiled {
+    /// Nothing in memory.
+    pub(super) fn new() -> Unfiled {
+        Unfiled::with(Filing::LOGS, Filing::TALKS)
+    }
+
+    /// Nothing in memory, where all is held back so long.
+    pub(super) fn all(filing: Filing) -> Unfiled {
+        Unfiled::with(filing, filing)
+    }
+
+    fn with(logs: Filing, talks: Filing) -> Unfiled {
         Unfiled {
-            events: Recent::new(most),
-            jobs: Recent::new(most),
+            events: Recent::new(logs.most),
+            jobs: Recent::new(logs.most),
+            talks: Talks::new(talks),
             wabas: BTreeMap::new(),
             others: None,
         }
     }
 
-    /// A transaction has begun. Others may have written before it.
+    /// A transaction has begun, or somebody looks. Others may have written before.
     pub(super) fn begin(&mut self, connection: &Connection) -> Result<()> {
+        self.talks.begin();
         let mut statement = connection.prepare_cached("PRAGMA data_version")?;
         let others = Some(statement.query_row([], |row| row.get(0))?);
         if self.others != others {
@@ -276,8 +316,14 @@ impl Unfiled {
         Ok(())
     }
 
+    /// The transaction is about to be committed.
+    pub(super) fn end(&mut self, connection: &Connection) -> Result<()> {
+        self.talks.end(connection)
+    }
+
     /// The transaction was undone, or others have written.
     pub(super) fn forget(&mut self) {
+        self.talks.forget();
         self.events.forget();
         self.jobs.forget();
         self.wabas.clear();

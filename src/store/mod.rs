@@ -25,6 +25,7 @@ pub mod write_back;
 
 pub use committer::{Committer, Refused, Step};
 pub use database::{Access, Database};
+pub use filing::Filing;
 pub use reader::Reader;
 pub use tx::Tx;
 

@@ -4,7 +4,6 @@ use crate::policy::breaker::Breaker;
 use crate::policy::ladder::SendState;
 use crate::policy::throttle::Throttle;
 use crate::policy::verdict::HaltScope;
-use crate::policy::window::Seen;
 use crate::wire::media::Digest;
 use crate::wire::notification::Kind;
 
@@ -281,19 +280,6 @@ pub struct Contact {
     pub marketing_stopped_at: Option<i64>,
 }
 
-/// What the events of a conversation change in its row, each in passing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Talk {
-    /// The newest event of its thread.
-    pub last_event: Option<EventId>,
-    /// As in [`Contact`].
-    pub first_message: Option<EventId>,
-    /// When the person wrote last, in Unix milliseconds; 0: never.
-    pub wrote_at: i64,
-    /// What the customer service window hangs on.
-    pub seen: Seen,
-}
-
 /// Where what was said in a conversation is found.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ThreadEnds {
@@ -454,4 +440,14 @@ pub struct Deed {
     pub action: String,
     /// To what.
     pub subject: String,
+}
+
+/// What an event is, by the number it is stored with.
+pub(super) fn kind(number: i64) -> Kind {
+    match number {
+        0 => Kind::Message,
+        1 => Kind::Status,
+        2 => Kind::Call,
+        _ => Kind::Other,
+    }
 }

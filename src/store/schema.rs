@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 /// Each element brings a file from the version of its index to the next one,
 /// in one transaction. Never change one that was released: add another.
-const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
 
 /// This version's schema.
 const KNOWN: i64 = MIGRATIONS.len() as i64;
@@ -441,6 +441,17 @@ CREATE INDEX event_news ON event(id)
     'account_update', 'message_template_quality_update',
     'message_template_status_update', 'phone_number_quality_update', 'security');
 INSERT INTO meta SELECT 'news_upto', coalesce(max(id), 0) FROM event;
+";
+
+/// * `event.opened_at`, `entered_at`, `free_until`: what the event alone says of its
+///   conversation's window.
+/// * `filed` has, as `talk`, up to which event conversations have what events left
+///   there: store::filing::talks.
+const VERSION_3: &str = "
+ALTER TABLE event ADD COLUMN opened_at INTEGER;
+ALTER TABLE event ADD COLUMN entered_at INTEGER;
+ALTER TABLE event ADD COLUMN free_until INTEGER;
+INSERT INTO filed SELECT 'talk', coalesce(max(id), 0) FROM event;
 ";
 
 /// The version of the file's schema; 0 for a new file.

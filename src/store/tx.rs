@@ -8,6 +8,7 @@ use super::tally::{Counted, Minute, Tally};
 use crate::policy::breaker::Breaker;
 use crate::policy::ladder::SendState;
 use crate::policy::priority::{Priority, Waiting};
+use crate::policy::talk::Talk;
 use crate::policy::throttle::Throttle;
 use crate::policy::verdict::HaltScope;
 use crate::policy::window::Seen;
@@ -176,12 +177,7 @@ impl<'c> Tx<'c> {
 fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
     Ok(Event {
         id: row.get(0)?,
-        kind: match row.get::<_, i64>(1)? {
-            0 => Kind::Message,
-            1 => Kind::Status,
-            2 => Kind::Call,
-            _ => Kind::Other,
-        },
+        kind: kind(row.get(1)?),
         field: row.get(2)?,
         type_: row.get(3)?,
         key: row.get(4)?,

@@ -4,6 +4,7 @@
 use super::meta::NUMBERS;
 use wabridge::config::OnUnknown;
 use wabridge::gateway::Wants;
+use wabridge::store::Filing;
 use wabridge::wire::sample::mix;
 
 /// A stream of chance (SplitMix64).
@@ -204,8 +205,8 @@ pub struct Plan {
     pub graph_ms: i64,
     /// The most replies to one message.
     pub replies: usize,
-    /// Rows of each log that the store holds in memory before it files them.
-    pub recent: usize,
+    /// How long the store holds rows in memory before it files them.
+    pub filing: Filing,
 }
 
 impl Plan {
@@ -246,7 +247,10 @@ impl Plan {
             batch: 1 + luck.below(6),
             graph_ms: if chatty { 200 } else { 3_000 },
             replies: if chatty { 3 } else { 2 },
-            recent: *luck.pick(&[1, 4, 16, 1_000]),
+            filing: Filing {
+                most: *luck.pick(&[1, 4, 16, 1_000]),
+                at_least: *luck.pick(&[0, 0, 8]),
+            },
         }
     }
 }

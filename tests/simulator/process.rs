@@ -122,7 +122,7 @@ impl World {
         self.tally.crashes += 1;
         self.gateway = None;
         let anew = self.operator.beside().expect("memory needs no file");
-        self.database = anew.with_recent_max(self.plan.recent);
+        self.database = anew.with_filing(self.plan.filing);
         self.life += 1;
         self.wakes = [None; 3];
         if !self.resting && self.luck.chance(self.plan.faults.reloads) {

@@ -3,8 +3,10 @@
 
 use super::*;
 use crate::policy::priority::Priority;
+use crate::policy::talk::{Talk, Turn};
+use crate::policy::window::Seen;
 use crate::store::{Access, Database, StoreError, Tx};
-use crate::wire::notification::{Incoming, read};
+use crate::wire::notification::{Incoming, Kind, read};
 use crate::wire::sample::mix;
 use std::collections::BTreeMap;
 
@@ -22,6 +24,9 @@ struct Model {
     newest: (EventId, JobId),
     /// Each job's lane and whether it is open.
     jobs: BTreeMap<JobId, (ConversationId, bool)>,
+    /// What was said in each conversation, without what was taken out.
+    said: BTreeMap<EventId, ConversationId>,
+    talks: BTreeMap<ConversationId, Talk>,
 }
 
 impl Model {
@@ -51,14 +56,36 @@ fn event(body: &str) -> Incoming<'_> {
     read(body.as_bytes()).unwrap().remove(0)
 }
 
+/// What is left of an event in its conversation is as receive leaves it.
+fn hear(tx: &Tx<'_>, model: &mut Model, id: EventId, of: ConversationId, seen: Seen) -> Result<()> {
+    let turn = Turn {
+        event: id,
+        kind: Kind::Message,
+        field: "messages",
+        type_: "",
+        at: id,
+        seen,
+    };
+    tx.set_talk(of, tx.talk(of)?.after(&turn));
+    let talk = model.talks.entry(of).or_default();
+    *talk = talk.after(&turn);
+    model.said.insert(id, of);
+    Ok(())
+}
+
 /// One of the things that happen, done to the store and to the model.
 fn act(tx: &Tx<'_>, model: &mut Model, luck: &mut impl FnMut() -> u64) -> Result<()> {
-    let lane = (luck() % LANES) as ConversationId;
+    let lane = 1 + (luck() % LANES) as ConversationId;
     match luck() % 11 {
         0..=3 => {
             let key = luck() % KEYS;
             let body = body(key);
-            let stored = tx.insert_event(&event(&body), lane, None, 0)?;
+            let seen = Seen {
+                opened_at: luck().is_multiple_of(2).then(|| (luck() % 100) as i64),
+                ..Seen::default()
+            };
+            let at = model.newest.0 + 1;
+            let stored = tx.insert_event(&event(&body), lane, None, seen, at)?;
             match model.events.get(&key) {
                 Some(known) => assert_eq!(stored, None, "{key} is event {known}"),
                 None => {
@@ -66,6 +93,7 @@ fn act(tx: &Tx<'_>, model: &mut Model, luck: &mut impl FnMut() -> u64) -> Result
                     assert!(id > model.newest.0, "{id} was another event's");
                     model.newest.0 = id;
                     model.events.insert(key, id);
+                    hear(tx, model, id, lane, seen)?;
                 }
             }
         }
@@ -102,10 +130,19 @@ fn act(tx: &Tx<'_>, model: &mut Model, luck: &mut impl FnMut() -> u64) -> Result
                     tx.end_job(&job, JobState::Done, None, 0)?;
                 }
             }
-            tx.remove_event(id.unwrap_or(0))?;
+            let id = id.unwrap_or(0);
+            tx.remove_event(id)?;
+            if let Some(of) = model.said.remove(&id) {
+                let last = model.said.iter().rfind(|(_, other)| **other == of);
+                let (last, talk) = (last.map(|(id, _)| *id), model.talks.entry(of).or_default());
+                if talk.last_event == Some(id) {
+                    tx.set_chain(Log::Events, of, last)?;
+                    talk.last_event = last;
+                }
+            }
         }
         _ => {
-            let into = (luck() % LANES) as ConversationId;
+            let into = 1 + (luck() % LANES) as ConversationId;
             if into != lane {
                 for queue in tx.merge_conversation(lane, into, 0)? {
                     tx.settle_lane(queue, into, 0)?;
@@ -113,6 +150,11 @@ fn act(tx: &Tx<'_>, model: &mut Model, luck: &mut impl FnMut() -> u64) -> Result
                 let moved = |(of, open): &(ConversationId, bool)| *of == lane && *open;
                 let jobs = model.jobs.values_mut();
                 jobs.filter(|job| moved(job)).for_each(|job| job.0 = into);
+                let from = model.talks.get(&lane).copied().unwrap_or_default();
+                let talk = model.talks.entry(into).or_default();
+                talk.seen = talk.seen.merge(from.seen);
+                let first = [talk.first_message, from.first_message];
+                talk.first_message = first.into_iter().flatten().min();
             }
         }
     }
@@ -122,7 +164,7 @@ fn act(tx: &Tx<'_>, model: &mut Model, luck: &mut impl FnMut() -> u64) -> Result
 fn compare(tx: &Tx<'_>, model: &Model) {
     let open = model.jobs.values().filter(|(_, open)| *open).count();
     assert_eq!(tx.depth(QUEUE).unwrap().open, open as i64);
-    let lanes = 0..LANES as ConversationId;
+    let lanes = 1..=LANES as ConversationId;
     let mut expected: Vec<JobId> = lanes.filter_map(|lane| model.first(lane)).collect();
     expected.sort_unstable();
     let due = tx.due_jobs(QUEUE, Priority::Reply, 0, 100).unwrap();
@@ -132,20 +174,42 @@ fn compare(tx: &Tx<'_>, model: &Model) {
         due, expected,
         "the first of each lane, and no other, is due"
     );
+    for (id, expected) in &model.talks {
+        let talk = tx.talk(*id).unwrap();
+        // When the newest was taken out it may be when one before it came.
+        assert!(talk.wrote_at <= expected.wrote_at);
+        let wrote_at = expected.wrote_at;
+        assert_eq!(Talk { wrote_at, ..talk }, *expected, "conversation {id}");
+    }
+    let mut last: Vec<_> = model.talks.iter().collect();
+    last.sort_unstable_by_key(|(_, talk)| std::cmp::Reverse(talk.last_event));
+    let last: Vec<_> = last
+        .into_iter()
+        .filter_map(|(id, talk)| Some((talk.last_event?, *id)))
+        .collect();
+    for limit in [1, 3, 10] {
+        let words = tx.last_events(EventId::MAX, 0, limit).unwrap();
+        let words: Vec<_> = words.iter().map(|w| (w.id, w.conversation)).collect();
+        assert_eq!(words, last[..limit.min(last.len())], "{limit}");
+    }
 }
 
-/// Plays one world in which at most `recent` rows of each log are in memory.
-fn check(seed: u64, recent: usize) {
+/// Plays one world in which rows are held back so long.
+fn check(seed: u64, filing: Filing) {
     let mut state = seed;
     let mut luck = move || {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         mix(state)
     };
-    let another = |database: &Database| database.beside().unwrap().with_recent_max(recent);
-    let mut service = Database::in_memory().unwrap().with_recent_max(recent);
+    let another = |database: &Database| database.beside().unwrap().with_filing(filing);
+    let mut service = Database::in_memory().unwrap().with_filing(filing);
     let mut visitor = another(&service);
     let made = service.commit(|tx| tx.queue(QueueKind::Deliver, "q"));
     assert_eq!(made.unwrap(), QUEUE);
+    for lane in 1..=LANES {
+        let made = service.commit(|tx| tx.insert_conversation("1", &lane.to_string()));
+        assert_eq!(made.unwrap(), lane as ConversationId);
+    }
     let mut model = Model::default();
     for _ in 0..STEPS {
         match luck() % 60 {
@@ -170,6 +234,13 @@ fn check(seed: u64, recent: usize) {
             model = after;
         }
         compare(&service.tx(), &model);
+        if luck().is_multiple_of(5) {
+            let compared = visitor.read(|tx| {
+                compare(tx, &model);
+                Ok(())
+            });
+            compared.unwrap();
+        }
     }
     assert_eq!(service.damage().unwrap(), Vec::<String>::new());
 }
@@ -177,8 +248,8 @@ fn check(seed: u64, recent: usize) {
 #[test]
 fn what_is_filed_and_what_is_not_are_the_whole() {
     for seed in 0..4 {
-        for recent in [0, 2, 10, 10_000] {
-            check(seed, recent);
+        for (most, at_least) in [(0, 0), (2, 0), (10, 0), (10, 1), (30, 8), (10_000, 0)] {
+            check(seed, Filing { most, at_least });
         }
     }
 }
@@ -186,12 +257,14 @@ fn what_is_filed_and_what_is_not_are_the_whole() {
 #[test]
 fn what_is_in_memory_has_a_limit_and_so_has_what_a_start_must_file() {
     let most = 50;
-    let mut database = Database::in_memory().unwrap().with_recent_max(most);
+    let mut database = Database::in_memory()
+        .unwrap()
+        .with_filing(Filing { most, at_least: 0 });
     let bodies: Vec<String> = (0..5_000).map(body).collect();
     for some in bodies.chunks(7) {
         let step = |tx: &Tx<'_>| {
             for body in some {
-                tx.insert_event(&event(body), 1, None, 0)?;
+                tx.insert_event(&event(body), 1, None, Seen::default(), 0)?;
                 let job = tx.push_job(QUEUE, 1, None, None, Priority::Reply, 0)?;
                 // Most jobs end at once; one in ten waits.
                 if job % 10 > 0 {
@@ -205,6 +278,7 @@ fn what_is_in_memory_has_a_limit_and_so_has_what_a_start_must_file() {
         let unfiled = database.unfiled.borrow();
         in_limits(&unfiled.events);
         in_limits(&unfiled.jobs);
+        assert!(unfiled.talks.is_within(most as i64), "events to be read");
     }
 }
 
@@ -223,7 +297,8 @@ fn writing_the_log_back_is_nobody_elses_commit() {
     let beside = Connection::open(&path).unwrap();
     for key in 1..=20 {
         let body = body(key);
-        let stored = database.commit(|tx| tx.insert_event(&event(&body), 1, None, 0));
+        let stored =
+            database.commit(|tx| tx.insert_event(&event(&body), 1, None, Seen::default(), 0));
         assert!(stored.unwrap().is_some());
         // Wholly written back, so that the next commit begins the log anew.
         let write_back = "PRAGMA wal_checkpoint(PASSIVE)";

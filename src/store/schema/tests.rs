@@ -3,6 +3,7 @@ use super::super::{Access, Database, Tx};
 use super::*;
 use crate::policy::handover::Hands;
 use crate::policy::priority::Priority;
+use crate::policy::talk::Talk;
 use crate::policy::window::{Seen, Window};
 use std::path::PathBuf;
 
@@ -279,4 +280,36 @@ fn what_version_1_stored_is_one_thread_a_conversation() {
     assert_eq!(tx.event_in_thread(2).unwrap().unwrap().1, None);
     assert_eq!(tx.message_in_thread(8).unwrap().unwrap().1, Some(6));
     assert_eq!(tx.names_learned().unwrap(), 0, "names are learned from it");
+}
+
+#[test]
+fn what_version_2_wrote_of_conversations_is_kept_and_goes_on() {
+    let path = file("version-2.db");
+    let _ = std::fs::remove_file(&path);
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(VERSION_1).unwrap();
+    old.execute_batch(VERSION_2).unwrap();
+    old.execute_batch(
+        "INSERT INTO conversation(id, number, user, last_event, first_message, wrote_at, opened_at)
+           VALUES(3, '1', 'a', 6, 5, 20, 10);
+         INSERT INTO event(id, digest, kind, field, type, key, conversation, received_at, body)
+           VALUES(5, 'a', 0, 'messages', 'text', 'a', 3, 1, ''),
+                 (6, 'b', 0, 'messages', 'text', 'b', 3, 20, '');
+         INSERT INTO seen VALUES('a', 5), ('b', 6);
+         UPDATE filed SET upto = 6 WHERE log = 'event';",
+    )
+    .unwrap();
+    old.pragma_update(None, "user_version", 2).unwrap();
+    let database = Database::open(&path, Access::Serve).unwrap();
+    let talk = database.read(|tx| tx.talk(3)).unwrap();
+    let expected = Talk {
+        last_event: Some(6),
+        first_message: Some(5),
+        wrote_at: 20,
+        seen: Seen {
+            opened_at: Some(10),
+            ..Seen::default()
+        },
+    };
+    assert_eq!(talk, expected);
 }

@@ -6,14 +6,12 @@ use super::*;
 impl Tx<'_> {
     /// What is remembered of a conversation.
     pub fn contact(&self, id: ConversationId) -> Result<Contact> {
-        let sql = "SELECT first_message, marketing_stopped_at FROM conversation WHERE id = ?1";
-        let contact = self.row(sql, params![id], |row| {
-            Ok(Contact {
-                first_message: row.get(0)?,
-                marketing_stopped_at: row.get(1)?,
-            })
-        })?;
-        Ok(contact.unwrap_or_default())
+        let sql = "SELECT marketing_stopped_at FROM conversation WHERE id = ?1";
+        let stopped_at = self.row(sql, params![id], |row| row.get(0))?;
+        Ok(Contact {
+            first_message: self.talk(id)?.first_message,
+            marketing_stopped_at: stopped_at.flatten(),
+        })
     }
 
     /// The person wants no marketing since then, or wants it (again).

@@ -77,6 +77,8 @@ impl Tx<'_> {
         into: ConversationId,
         now: i64,
     ) -> Result<Vec<QueueId>> {
+        self.file_talk(from)?;
+        self.file_talk(into)?;
         let now_us = now * 1_000;
         let owed_us = (self.pair_full_at_us(from)? - now_us).max(0);
         let full_at_us = self.pair_full_at_us(into)?.max(now_us) + owed_us;
@@ -126,58 +128,30 @@ impl Tx<'_> {
         )
     }
 
-    /// What its events so far have left in the conversation's row.
+    /// What a conversation's events so far have left.
     pub fn talk(&self, id: ConversationId) -> Result<Talk> {
-        let sql = "SELECT last_event, first_message, wrote_at, opened_at, entered_at, free_until
-                   FROM conversation WHERE id = ?1";
-        let talk = self.row(sql, params![id], |row| {
-            Ok(Talk {
-                last_event: row.get(0)?,
-                first_message: row.get(1)?,
-                wrote_at: row.get(2)?,
-                seen: Seen {
-                    opened_at: row.get(3)?,
-                    entered_at: row.get(4)?,
-                    free_until: row.get(5)?,
-                },
-            })
-        });
-        Ok(talk?.unwrap_or_default())
+        self.unfiled.borrow_mut().talks.talk(self.connection, id)
     }
 
-    /// Writes what an event has changed.
-    pub fn set_talk(&self, id: ConversationId, talk: &Talk) -> Result<()> {
-        self.execute(
-            "UPDATE conversation SET last_event = ?2, first_message = ?3, wrote_at = ?4,
-                    opened_at = ?5, entered_at = ?6, free_until = ?7 WHERE id = ?1",
-            params![
-                id,
-                talk.last_event,
-                talk.first_message,
-                talk.wrote_at,
-                talk.seen.opened_at,
-                talk.seen.entered_at,
-                talk.seen.free_until,
-            ],
-        )?;
-        Ok(())
+    /// What an event that was just stored has changed.
+    pub fn set_talk(&self, id: ConversationId, talk: Talk) {
+        self.unfiled.borrow_mut().talks.set(id, talk);
+    }
+
+    /// The conversation's row has all that its events left there. To be called
+    /// before that changes otherwise.
+    pub(super) fn file_talk(&self, id: ConversationId) -> Result<()> {
+        self.unfiled.borrow_mut().talks.file(self.connection, id)
     }
 
     /// What the customer service window hangs on.
     pub fn seen_of(&self, id: ConversationId) -> Result<Seen> {
-        let sql = "SELECT opened_at, entered_at, free_until FROM conversation WHERE id = ?1";
-        let seen = self.row(sql, params![id], |row| {
-            Ok(Seen {
-                opened_at: row.get(0)?,
-                entered_at: row.get(1)?,
-                free_until: row.get(2)?,
-            })
-        });
-        Ok(seen?.unwrap_or_default())
+        Ok(self.talk(id)?.seen)
     }
 
     /// Writes what the customer service window hangs on.
     pub fn set_seen(&self, id: ConversationId, seen: Seen) -> Result<()> {
+        self.file_talk(id)?;
         self.execute(
             "UPDATE conversation SET opened_at = ?2, entered_at = ?3, free_until = ?4 WHERE id = ?1",
             params![id, seen.opened_at, seen.entered_at, seen.free_until],
@@ -210,18 +184,16 @@ impl Tx<'_> {
 
     /// When the customer wrote last, and was answered.
     pub fn waiting(&self, id: ConversationId) -> Result<Waiting> {
-        let sql = "SELECT wrote_at, answered_at FROM conversation WHERE id = ?1";
-        let waiting = self.row(sql, params![id], |row| {
-            Ok(Waiting {
-                wrote_at: row.get(0)?,
-                answered_at: row.get(1)?,
-            })
-        })?;
-        Ok(waiting.unwrap_or_default())
+        let sql = "SELECT answered_at FROM conversation WHERE id = ?1";
+        Ok(Waiting {
+            wrote_at: self.talk(id)?.wrote_at,
+            answered_at: self.row(sql, params![id], |row| row.get(0))?.unwrap_or(0),
+        })
     }
 
     /// The first answer to what the customer wrote is queued.
     pub fn set_answered_at(&self, id: ConversationId, now: i64) -> Result<()> {
+        self.file_talk(id)?;
         self.execute(
             "UPDATE conversation SET answered_at = ?2 WHERE id = ?1 AND answered_at < wrote_at",
             params![id, now],

@@ -4,24 +4,26 @@ use super::*;
 
 impl Tx<'_> {
     /// Stores an event, unless it is there already. `previous` is the one before
-    /// it in its conversation's thread.
+    /// it in its conversation's thread, `seen` what it alone says of its window.
     pub fn insert_event(
         &self,
         event: &Incoming<'_>,
         conversation: ConversationId,
         previous: Option<EventId>,
+        seen: Seen,
         now: i64,
     ) -> Result<Option<EventId>> {
         let digest = event.digest();
         if self.seen(&digest)?.is_some() {
             return Ok(None);
         }
-        let events = &mut self.unfiled.borrow_mut().events;
-        let id = events.next_id();
+        let unfiled = &mut *self.unfiled.borrow_mut();
+        unfiled.talks.hold(self.connection)?;
+        let id = unfiled.events.next_id();
         self.execute(
             "INSERT INTO event(id, digest, kind, field, type, key, conversation, received_at, body,
-                               previous)
-             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                               previous, opened_at, entered_at, free_until)
+             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             params![
                 id,
                 digest,
@@ -33,9 +35,13 @@ impl Tx<'_> {
                 now,
                 event.body,
                 previous,
+                seen.opened_at,
+                seen.entered_at,
+                seen.free_until,
             ],
         )?;
-        events.add(self.connection, (digest, id))?;
+        unfiled.events.add(self.connection, (digest, id))?;
+        unfiled.talks.came(self.connection, id)?;
         Ok(Some(id))
     }
 

@@ -131,7 +131,33 @@ impl Tx<'_> {
     /// Events that are the last of their conversation, the newest first, among
     /// those older than `before` from `floor` on.
     pub fn last_events(&self, before: i64, floor: i64, limit: usize) -> Result<Vec<LastWord>> {
-        self.rows(LAST_EVENTS, params![before, floor, limit as i64], last_word)
+        let talks = &mut self.unfiled.borrow_mut().talks;
+        talks.hold(self.connection)?;
+        let unfiled = talks.last_events(before, floor);
+        let mut words = self.words_at(unfiled.into_iter().take(limit))?;
+        // Of those in memory the rows say less.
+        let (mut filed, mut read) = (Vec::new(), before);
+        while filed.len() < limit {
+            let params = params![read, floor, limit as i64];
+            let found = self.rows(LAST_EVENTS, params, last_word)?;
+            let Some(last) = found.last() else { break };
+            read = last.id;
+            let all_filed = |word: &LastWord| !talks.is_unfiled(word.conversation);
+            filed.extend(found.into_iter().filter(all_filed));
+        }
+        words.append(&mut filed);
+        words.sort_unstable_by_key(|word| std::cmp::Reverse(word.id));
+        words.truncate(limit);
+        Ok(words)
+    }
+
+    fn words_at(
+        &self,
+        events: impl Iterator<Item = (EventId, ConversationId)>,
+    ) -> Result<Vec<LastWord>> {
+        let sql = "SELECT id, ?2, received_at FROM event WHERE id = ?1";
+        let read = |(event, of)| self.row(sql, params![event, of], last_word);
+        events.filter_map(|event| read(event).transpose()).collect()
     }
 
     /// The same of messages.

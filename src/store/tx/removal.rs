@@ -111,11 +111,13 @@ impl Tx<'_> {
     /// have ended. Its digest stays, and so it is known again. Returns the names
     /// of its files on disk, which others may name too.
     pub fn remove_event(&self, id: EventId) -> Result<Vec<String>> {
-        let sql = "SELECT digest FROM event WHERE id = ?1";
-        let digest: Option<[u8; 16]> = self.row(sql, params![id], |row| row.get(0))?;
-        let Some(digest) = digest else {
+        let sql = "SELECT digest, conversation FROM event WHERE id = ?1";
+        let found = self.row(sql, params![id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let Some((digest, conversation)) = found else {
             return Ok(Vec::new());
         };
+        // Nobody can ask the event any more what it left.
+        self.file_talk(conversation)?;
         debug_assert!(self.jobs_of_event(id)?.iter().all(is_ended));
         self.keep_digest(digest)?;
         self.keep_job_ids()?;
@@ -166,6 +168,7 @@ impl Tx<'_> {
              WHERE log = 'conversation ids'",
             &[],
         )?;
+        self.file_talk(id)?;
         self.forget_person(id)?;
         self.execute("DELETE FROM rest WHERE conversation = ?1", params![id])?;
         self.execute("DELETE FROM alias WHERE conversation = ?1", params![id])?;
@@ -213,6 +216,7 @@ impl Tx<'_> {
             Log::Events => "UPDATE conversation SET last_event = ?2 WHERE id = ?1",
             Log::Messages => "UPDATE conversation SET last_message = ?2 WHERE id = ?1",
         };
+        self.file_talk(id)?;
         self.execute(sql, params![id, newest])?;
         Ok(())
     }
@@ -360,7 +364,7 @@ mod tests {
             for n in from..from + count {
                 let body = body(n);
                 let event = read(body.as_bytes()).unwrap().remove(0);
-                tx.insert_event(&event, 1, None, 0)?;
+                tx.insert_event(&event, 1, None, crate::policy::window::Seen::default(), 0)?;
             }
             Ok(())
         };

@@ -7,14 +7,14 @@ use super::*;
 impl Tx<'_> {
     /// Where a conversation's chains begin; `None` when there is no such one.
     pub fn thread_ends(&self, id: ConversationId) -> Result<Option<ThreadEnds>> {
-        let sql = "SELECT last_event, last_message, joined, next_joined
-                   FROM conversation WHERE id = ?1";
+        let last_event = self.talk(id)?.last_event;
+        let sql = "SELECT last_message, joined, next_joined FROM conversation WHERE id = ?1";
         self.row(sql, params![id], |row| {
             Ok(ThreadEnds {
-                last_event: row.get(0)?,
-                last_message: row.get(1)?,
-                joined: row.get(2)?,
-                next_joined: row.get(3)?,
+                last_event,
+                last_message: row.get(0)?,
+                joined: row.get(1)?,
+                next_joined: row.get(2)?,
             })
         })
     }
