@@ -216,6 +216,8 @@ fn a_person_who_moves_to_another_number_stays_in_the_hand() {
     let (old, new) = ("5511987654321", "15550107009");
     stage.says(1, old, "one");
     stage.check_sent(&["You said one"]);
+    // Statuses name the person too, and those that come later would change the name.
+    wait_until("it is read", || stage.place.outbox_words("state") == "read");
     // Taken under the other spelling.
     assert_eq!(stage.call("POST", "551187654321").0, 200);
     let moved = json!({"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": [{
