@@ -195,6 +195,17 @@ fn what_was_given_up_without_knowing_went_out_when_a_status_says_so() {
     }
 }
 
+/// A message whose first answer was lost, and its second try, under way.
+fn sent_again() -> (Bench, Sending, Sending) {
+    let mut bench = Bench::new();
+    bench.queue(ANN, 1);
+    let send = bench.sends().remove(0);
+    bench.sent(&send, &lost());
+    bench.now += bench.limits.reconcile_window_ms;
+    let again = bench.sends().remove(0);
+    (bench, send, again)
+}
+
 /// Sent twice, and Meta could deliver it only once.
 #[test]
 fn of_two_that_went_out_the_one_that_arrives_counts() {
@@ -204,12 +215,7 @@ fn of_two_that_went_out_the_one_that_arrives_counts() {
         &[("w1", "failed"), ("w2", "delivered")],
     ];
     for order in orders {
-        let mut bench = Bench::new();
-        bench.queue(ANN, 1);
-        let send = bench.sends().remove(0);
-        bench.sent(&send, &lost());
-        bench.now += bench.limits.reconcile_window_ms;
-        let again = bench.sends().remove(0);
+        let (mut bench, send, again) = sent_again();
         bench.sent(&again, &accepted("w2"));
         for (wamid, word) in order {
             bench.status(&send, wamid, word, true);
@@ -220,12 +226,7 @@ fn of_two_that_went_out_the_one_that_arrives_counts() {
 
 #[test]
 fn a_try_that_graph_takes_after_another_failed_is_under_way() {
-    let mut bench = Bench::new();
-    bench.queue(ANN, 1);
-    let send = bench.sends().remove(0);
-    bench.sent(&send, &lost());
-    bench.now += bench.limits.reconcile_window_ms;
-    let again = bench.sends().remove(0);
+    let (mut bench, send, again) = sent_again();
     bench.status(&send, "w1", "failed", true);
     bench.sent(&again, &accepted("w2"));
     let now = row(&bench, 1);
