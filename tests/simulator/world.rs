@@ -298,6 +298,7 @@ impl World {
     // The outsides.
 
     fn customer_writes(&mut self, who: Option<usize>) {
+        let before = self.meta.events.len();
         // Where people take conversations over, they also do so from the phone.
         let takes_over = who.is_none() && self.plan.faults.hands_over > 0.0;
         let from_the_phone = takes_over && self.luck.chance(0.15);
@@ -315,7 +316,8 @@ impl World {
             }
         }
         let n = self.meta.events.len();
-        if let Some(event) = self.meta.events.last_mut() {
+        // Nothing may have been written: the last event is known to us by now.
+        if let Some(event) = self.meta.events[before..].last_mut() {
             files::attach(&mut self.luck, event, n);
         }
         if self.ways.late > 0.0 && self.luck.chance(self.ways.late) {
