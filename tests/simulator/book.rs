@@ -561,6 +561,10 @@ impl Book {
                 format!("`{}` is out and its lane waits", reply.name)
             })?;
         }
+        if matches!(verdict, Verdict::Unknown { .. }) && !call.is_mark() {
+            let from = reply.claimed_at;
+            self.told.may_have_sent(reply.lane, from, now);
+        }
         let news = match verdict {
             Verdict::Accepted { wamid, .. } => {
                 let wamid = wamid.as_ref();
@@ -604,6 +608,10 @@ impl Book {
         self.handed.values_mut().for_each(Handed::recovered);
         for (_, place) in self.sending.drain() {
             let reply = &mut self.replies[place];
+            if !reply.is_mark {
+                let from = reply.claimed_at;
+                self.told.may_have_sent(reply.lane, from, now);
+            }
             reply.answers_lost += 1;
             reply.progress.changed(self.clock);
             reply.unknown_since = (!reply.is_mark && !reply.settled).then_some(now);
