@@ -113,17 +113,9 @@ impl Gateway {
         facts: &StatusFacts,
         received: &mut Received,
     ) -> Result<()> {
-        let marked = match &facts.opaque {
-            Some(opaque) => self.marked(tx, opaque)?,
-            None => None,
-        };
-        let message = match marked {
-            Some(message) => Some(message),
-            None => tx.message_by_wamid(&facts.wamid)?,
-        };
         // Sent by another app or by hand, or pruned; or Graph's answer with
         // the wamid is still to come: `finish` looks for this event then.
-        let Some(message) = message else {
+        let Some(message) = self.told_of(tx, facts)? else {
             return Ok(());
         };
         received.about = Some(message.id);
@@ -139,23 +131,28 @@ impl Gateway {
         if !is_out && is_its_own {
             return Ok(());
         }
-        // It went out twice, and the one that did not fail counts.
-        let has_failed = ladder::of_status(&facts.status, facts.of_participant);
-        if is_out && !is_its_own && has_failed == Some(SendState::Failed) {
-            return Ok(());
-        }
         // Statuses that came before and without our mark are stored by now:
         // only this one tells whose they are.
-        let mut all = match message.wamid {
-            Some(_) if is_out => Vec::new(),
-            _ => {
-                tx.set_wamid(message.id, &facts.wamid)?;
-                let lane = resolve(tx, message.conversation)?;
-                self.note_answer(tx, lane, &message.type_, message.changed_at)?;
-                early_statuses(tx, &facts.wamid)?
-            }
+        let mut all = match is_its_own {
+            true => Vec::new(),
+            false => early_statuses(tx, &facts.wamid)?,
         };
         all.push(facts.clone());
+        let is_out_by_another = is_out && !is_its_own && message.wamid.is_some();
+        if is_out_by_another {
+            tx.add_wamid(message.id, &facts.wamid)?;
+        }
+        // It went out twice, and the one that did not fail counts. Or one failed, and an
+        // operator had it sent again.
+        let is_former = !is_its_own && tx.is_other_wamid(message.id, &facts.wamid)?;
+        if is_former && has_failed(&all) {
+            return Ok(());
+        }
+        if !is_its_own && !is_out_by_another {
+            tx.set_wamid(message.id, &facts.wamid)?;
+            let lane = resolve(tx, message.conversation)?;
+            self.note_answer(tx, lane, &message.type_, message.changed_at)?;
+        }
         // Whatever else they say, they prove that Graph took the message.
         let said = all.iter().map(|facts| {
             let said = ladder::of_status(&facts.status, facts.of_participant);
@@ -173,7 +170,7 @@ impl Gateway {
                 received.to_send |= self.end_proved(tx, now, &message)?;
             }
             // Of two ids it has the one that got further.
-            if is_out && !is_its_own {
+            if is_out_by_another {
                 tx.set_wamid(message.id, &facts.wamid)?;
             }
             tx.set_message_state(message.id, merged, fault.as_ref(), now)?;
@@ -194,6 +191,18 @@ impl Gateway {
         Ok(())
     }
 
+    /// The message of ours that a status is about.
+    fn told_of(&self, tx: &Tx<'_>, facts: &StatusFacts) -> Result<Option<Message>> {
+        let marked = match &facts.opaque {
+            Some(opaque) => self.marked(tx, opaque)?,
+            None => None,
+        };
+        match marked {
+            Some(message) => Ok(Some(message)),
+            None => tx.message_by_wamid(&facts.wamid),
+        }
+    }
+
     /// Meta could not deliver a message it had accepted: why, and what follows
     /// for other messages.
     pub(super) fn failed(
@@ -211,6 +220,14 @@ impl Gateway {
             text: failure.reason.to_owned(),
         })
     }
+}
+
+/// Whether what was told of one id says that it does not arrive.
+pub(super) fn has_failed(told: &[StatusFacts]) -> bool {
+    let mut said = told
+        .iter()
+        .map(|facts| ladder::of_status(&facts.status, facts.of_participant));
+    said.any(|said| said == Some(SendState::Failed))
 }
 
 /// Statuses that came before Graph's answer, or before a status with our mark:

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 /// Each element brings a file from the version of its index to the next one,
 /// in one transaction. Never change one that was released: add another.
-const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4];
 
 /// This version's schema.
 const KNOWN: i64 = MIGRATIONS.len() as i64;
@@ -452,6 +452,17 @@ ALTER TABLE event ADD COLUMN opened_at INTEGER;
 ALTER TABLE event ADD COLUMN entered_at INTEGER;
 ALTER TABLE event ADD COLUMN free_until INTEGER;
 INSERT INTO filed SELECT 'talk', coalesce(max(id), 0) FROM event;
+";
+
+/// * `other_wamid`: ids that Graph gave a message beside the one in its row: of a try
+///   that failed before an operator's, or of one whose answer was lost. What version 3
+///   had of them is not known.
+const VERSION_4: &str = "
+CREATE TABLE other_wamid(
+  wamid TEXT PRIMARY KEY,
+  message INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX other_wamid_message ON other_wamid(message);
 ";
 
 /// The version of the file's schema; 0 for a new file.

@@ -170,7 +170,8 @@ impl Book {
                 && !self.replies[reply].gone
             {
                 let reply = &mut self.replies[reply];
-                let counts = of.marked && !reply.spent.contains(&of.wamid);
+                let is_known = of.marked || reply.progress.ids().any(|id| *id == of.wamid);
+                let counts = is_known && !reply.spent.contains(&of.wamid);
                 reply.told(of);
                 if counts && !reply.answers {
                     reply.answers = true;
@@ -625,15 +626,13 @@ impl Book {
         Ok(())
     }
 
-    /// The id of a message of ours that is out, and of which we know.
+    /// An id, of which we know, that Graph gave a message of ours.
     pub fn known_wamid(&self, luck: &mut Luck) -> Option<String> {
-        let known = |reply: &&Reply| {
-            reply.accepted && reply.wamids.len() == 1 && reply.again == 0 && !reply.is_mark
-        };
-        let known: Vec<&Reply> = self.replies.iter().filter(known).collect();
+        let known = self.replies.iter().flat_map(|reply| reply.progress.ids());
+        let known: Vec<&String> = known.collect();
         match known.is_empty() {
             true => None,
-            false => Some(luck.pick(&known).wamids[0].clone()),
+            false => Some((*luck.pick(&known)).clone()),
         }
     }
 

@@ -90,6 +90,8 @@ impl Failing {
 pub struct Progress {
     /// The id it goes by.
     wamid: Option<String>,
+    /// Others that it is known to have had.
+    others: Vec<String>,
     rung: u8,
     /// When it came to be so, by the service's clock.
     since: i64,
@@ -118,6 +120,11 @@ impl Progress {
         self.since = clock;
     }
 
+    /// All ids that it is known to have, or to have had.
+    pub fn ids(&self) -> impl Iterator<Item = &String> {
+        self.wamid.iter().chain(&self.others)
+    }
+
     /// A status was stored.
     pub fn told(&mut self, of: &StatusOf, clock: i64) -> Option<News> {
         self.told.push(of.clone());
@@ -125,19 +132,37 @@ impl Progress {
         let before = self.beside(is_its_own);
         // Of a try that failed, and that was followed by another.
         let is_spent = is_its_own && before == 0;
-        // Of two that went out the one counts that did not fail.
-        let failed_beside = before > 0 && !is_its_own && of.word == "failed";
-        if !(of.marked || is_its_own) || is_spent || failed_beside {
+        if !(of.marked || self.ids().any(|id| *id == of.wamid)) || is_spent {
             return None;
         }
         let is_first = self.wamid.is_none() || before == 0;
-        let from = if is_first { 0 } else { self.told.len() - 1 };
+        let from = if is_its_own { self.told.len() - 1 } else { 0 };
         let (rung, code) = self.said_of(&of.wamid, from);
+        // Of two that went out the one counts that did not fail; and of one that failed
+        // before another try nothing does.
+        let is_former = self.others.contains(&of.wamid);
+        if rung == 5 && !is_its_own && (!is_first || is_former) {
+            self.has_also(&of.wamid);
+            return None;
+        }
         let news = self.climbs(before, before.max(rung).max(1), code, clock);
-        if is_first || (news.is_some() && !is_its_own) {
-            self.wamid = Some(of.wamid.clone());
+        match is_first || (news.is_some() && !is_its_own) {
+            true => self.goes_by(&of.wamid),
+            false => self.has_also(&of.wamid),
         }
         news
+    }
+
+    /// From now on it has this id, and had another before.
+    fn goes_by(&mut self, wamid: &str) {
+        self.others.extend(self.wamid.replace(wamid.to_owned()));
+        self.others.retain(|other| other != wamid);
+    }
+
+    fn has_also(&mut self, wamid: &str) {
+        if self.ids().all(|id| id != wamid) {
+            self.others.push(wamid.to_owned());
+        }
     }
 
     /// Graph's answer has come: what was told before of this id is of this message.
@@ -148,8 +173,9 @@ impl Progress {
             (5, _) if before > 0 && !is_its_own => (0, None),
             said => said,
         };
-        if self.wamid.is_none() || before == 0 {
-            self.wamid = Some(wamid.to_owned());
+        match self.wamid.is_none() || before == 0 {
+            true => self.goes_by(wamid),
+            false => self.has_also(wamid),
         }
         let reached = before.max(rung).max(1);
         let again = (reached == before).then(|| self.news(reached, code, self.since));

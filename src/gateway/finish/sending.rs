@@ -5,7 +5,7 @@ mod slow;
 
 use super::at_least;
 use crate::gateway::Gateway;
-use crate::gateway::receive::early_statuses;
+use crate::gateway::receive::{early_statuses, has_failed};
 use crate::gateway::tally::became;
 use crate::gateway::uploads;
 use crate::policy::breaker::Breaker;
@@ -135,15 +135,17 @@ impl Ending<'_, '_> {
             self.tx.pair_accepted(self.job.lane)?;
             // When it went out twice the first id stays: its statuses are settled
             // by it already. One that failed gives way to the next try's.
-            if own.is_none() || !before.is_out() {
-                self.tx.set_wamid(self.message.id, wamid)?;
+            match own.is_none() || !before.is_out() {
+                true => self.tx.set_wamid(self.message.id, wamid)?,
+                false => self.tx.add_wamid(self.message.id, wamid)?,
             }
-            for early in early_statuses(self.tx, wamid)? {
+            let mut early = early_statuses(self.tx, wamid)?;
+            // And of both the one counts that did not fail.
+            if before.is_out() && !is_its_own && has_failed(&early) {
+                early.clear();
+            }
+            for early in early {
                 let said = ladder::of_status(&early.status, early.of_participant);
-                // And of both the one counts that did not fail.
-                if said == Some(SendState::Failed) && before.is_out() && !is_its_own {
-                    continue;
-                }
                 state = said.map_or(state, |said| state.merge(said));
                 if early.status == "failed" && state == SendState::Failed {
                     let (gateway, message) = (self.gateway, &self.message);

@@ -218,6 +218,25 @@ fn an_echo_of_what_we_sent_takes_nothing() {
     assert_eq!(bench.held_by(ANN), None);
 }
 
+/// The message went by another id by then, and the bot was silenced by its own words.
+#[test]
+fn an_echo_of_what_failed_and_was_sent_again_takes_nothing() {
+    let mut bench = Bench::new();
+    bench.queue(ANN, 1);
+    for wamid in ["w1", "w2"] {
+        let send = bench.sends().remove(0);
+        bench.sent(&send, &accepted(wamid));
+        bench.status(&send, wamid, "failed", true);
+        let retry = |tx: &Tx<'_>| outbox::retry(tx, 0, send.outbox);
+        let retried = bench.database.commit(retry).unwrap();
+        assert_eq!(retried, outbox::Steered::Done);
+    }
+    for wamid in ["w1", "w2"] {
+        bench.answers(ANN, wamid, 0);
+        assert_eq!(bench.held_by(ANN), None, "{wamid}");
+    }
+}
+
 #[test]
 fn the_bot_hands_over_with_an_answer_and_in_one_commit() {
     let mut bench = Bench::new();

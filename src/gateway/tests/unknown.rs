@@ -133,6 +133,77 @@ fn what_comes_late_about_a_failed_try_does_not_settle_the_next_one() {
     assert_eq!(row(&bench, 1).state, SendState::Delivered);
 }
 
+/// A message that failed as `w1` and is out as `w2`.
+fn retried() -> (Bench, Sending) {
+    let mut bench = Bench::new();
+    bench.queue(ANN, 1);
+    let first = bench.sends().remove(0);
+    bench.sent(&first, &accepted("w1"));
+    bench.status(&first, "w1", "failed", true);
+    assert_eq!(steer(&mut bench, outbox::retry), Steered::Done);
+    let again = bench.sends().remove(0);
+    bench.sent(&again, &accepted("w2"));
+    (bench, again)
+}
+
+/// The failed try's `sent` came late, and took the message's id; the failure of the next
+/// try was then that of a second message beside one that is out, and nobody saw it.
+#[test]
+fn what_comes_late_about_a_failed_try_says_nothing_of_the_next_one() {
+    for marked in [true, false] {
+        let (mut bench, send) = retried();
+        bench.status(&send, "w1", "sent", marked);
+        let now = row(&bench, 1);
+        assert_eq!(now.state, SendState::Accepted);
+        assert_eq!(now.wamid.as_deref(), Some("w2"));
+        bench.status(&send, "w2", "failed", marked);
+        assert_eq!(row(&bench, 1).state, SendState::Failed);
+        // Nor of a third.
+        assert_eq!(steer(&mut bench, outbox::retry), Steered::Done);
+        bench.status(&send, "w1", "delivered", marked);
+        assert_eq!(row(&bench, 1).state, SendState::Queued);
+    }
+}
+
+#[test]
+fn a_message_is_found_by_each_id_that_graph_gave_it_until_it_is_removed() {
+    let found = |bench: &Bench, wamid: &str| {
+        let find = |tx: &Tx<'_>| tx.message_by_wamid(wamid);
+        bench.database.read(find).unwrap().map(|message| message.id)
+    };
+    let (mut failed_before, _) = retried();
+    // Its first answer was lost.
+    let (mut told_by_status, send, again) = sent_again();
+    told_by_status.sent(&again, &accepted("w2"));
+    told_by_status.status(&send, "w1", "failed", true);
+    let (mut told_by_answer, send, again) = sent_again();
+    told_by_answer.status(&send, "w1", "sent", true);
+    told_by_answer.sent(&again, &accepted("w2"));
+    for bench in [&mut failed_before, &mut told_by_status, &mut told_by_answer] {
+        for wamid in ["w1", "w2"] {
+            assert_eq!(found(bench, wamid), Some(1), "{wamid}");
+        }
+        bench.database.commit(|tx| tx.remove_message(1)).unwrap();
+        for wamid in ["w1", "w2"] {
+            assert_eq!(found(bench, wamid), None, "{wamid}");
+        }
+    }
+}
+
+/// Without our mark it was nobody's.
+#[test]
+fn a_lost_try_of_whose_id_we_know_arrives_without_our_mark() {
+    let (mut bench, send, again) = sent_again();
+    bench.status(&send, "w1", "sent", true);
+    bench.sent(&again, &accepted("w2"));
+    bench.status(&send, "w2", "read", false);
+    let now = row(&bench, 1);
+    assert_eq!(now.state, SendState::Read);
+    assert_eq!(now.wamid.as_deref(), Some("w2"));
+    bench.status(&send, "w1", "failed", false);
+    assert_eq!(row(&bench, 1).state, SendState::Read);
+}
+
 /// Settled by a status of the message that had its id before, it was never sent.
 #[test]
 fn what_is_told_of_a_message_from_after_the_backup_settles_no_other() {

@@ -313,3 +313,30 @@ fn what_version_2_wrote_of_conversations_is_kept_and_goes_on() {
     };
     assert_eq!(talk, expected);
 }
+
+#[test]
+fn messages_of_version_3_keep_their_id_and_remember_it_from_then_on() {
+    let path = file("version-3.db");
+    let _ = std::fs::remove_file(&path);
+    let old = Connection::open(&path).unwrap();
+    for version in [VERSION_1, VERSION_2, VERSION_3] {
+        old.execute_batch(version).unwrap();
+    }
+    old.execute_batch(
+        "INSERT INTO outbox(id, number, conversation, recipient, type, body, state, wamid,
+                            created_at, changed_at)
+           VALUES(7, '1', 3, 'a', 'text', '{}', 'failed', 'w1', 1, 2);",
+    )
+    .unwrap();
+    old.pragma_update(None, "user_version", 3).unwrap();
+    let database = Database::open(&path, Access::Serve).unwrap();
+    let tx = database.tx();
+    let found = |wamid| {
+        tx.message_by_wamid(wamid)
+            .unwrap()
+            .map(|message| message.id)
+    };
+    assert_eq!((found("w1"), found("w2")), (Some(7), None));
+    tx.set_wamid(7, "w2").unwrap();
+    assert_eq!((found("w1"), found("w2")), (Some(7), Some(7)));
+}

@@ -47,12 +47,17 @@ impl Tx<'_> {
         self.row(sql, params![id], message)
     }
 
-    /// The message Graph gave this id.
+    /// The message Graph gave this id, at whichever of its tries.
     pub fn message_by_wamid(&self, wamid: &str) -> Result<Option<Message>> {
         let sql = concat!(
             "SELECT ",
             message_columns!(),
-            " FROM outbox WHERE wamid = ?1"
+            " FROM outbox WHERE wamid = ?1
+              UNION ALL
+              SELECT ",
+            message_columns!(),
+            " FROM outbox WHERE id = (SELECT message FROM other_wamid WHERE wamid = ?1)
+              LIMIT 1"
         );
         self.row(sql, params![wamid], message)
     }
@@ -160,13 +165,35 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Writes the id Graph gave the message, if no other message has it.
+    /// Writes the id Graph gave the message, if no other message has it. The one that
+    /// it had before stays known.
     pub fn set_wamid(&self, id: OutboxId, wamid: &str) -> Result<()> {
+        let sql = "SELECT wamid FROM outbox WHERE id = ?1 AND wamid <> ?2";
+        let before: Option<String> = self.row(sql, params![id, wamid], |row| row.get(0))?;
+        let sql = "UPDATE OR IGNORE outbox SET wamid = ?2 WHERE id = ?1";
+        let is_set = self.execute(sql, params![id, wamid])? > 0;
+        if let Some(before) = before.filter(|_| is_set) {
+            self.execute("DELETE FROM other_wamid WHERE wamid = ?1", params![wamid])?;
+            self.add_wamid(id, &before)?;
+        }
+        Ok(())
+    }
+
+    /// Remembers another id that Graph gave the message, if no message has it.
+    pub fn add_wamid(&self, id: OutboxId, wamid: &str) -> Result<()> {
         self.execute(
-            "UPDATE OR IGNORE outbox SET wamid = ?2 WHERE id = ?1",
+            "INSERT OR IGNORE INTO other_wamid(wamid, message)
+             SELECT ?2, ?1 WHERE NOT EXISTS(SELECT 1 FROM outbox WHERE wamid = ?2)",
             params![id, wamid],
         )?;
         Ok(())
+    }
+
+    /// Whether it is an id that the message had at another try.
+    pub fn is_other_wamid(&self, id: OutboxId, wamid: &str) -> Result<bool> {
+        let sql = "SELECT 1 FROM other_wamid WHERE wamid = ?2 AND message = ?1";
+        let found: Option<i64> = self.row(sql, params![id, wamid], |row| row.get(0))?;
+        Ok(found.is_some())
     }
 
     /// How many messages are in a state that they do not stay in.

@@ -61,6 +61,8 @@ const OLD_KEYS: &str = "DELETE FROM idempotency WHERE digest IN
 const OLD_UPLOADS: &str = "DELETE FROM upload WHERE (number, sha256, mime_type) IN
     (SELECT number, sha256, mime_type FROM upload WHERE created_at < ?1 LIMIT ?2)";
 
+const WAMIDS_OF_MESSAGE: &str = "DELETE FROM other_wamid WHERE message = ?1";
+
 const IS_NAMED: &str = "SELECT 1 FROM media WHERE file = ?1 LIMIT 1";
 
 impl Tx<'_> {
@@ -141,8 +143,8 @@ impl Tx<'_> {
         Ok(media.into_iter().filter_map(|(_, file)| file).collect())
     }
 
-    /// Takes a message out, with its job, which has ended, and with what its
-    /// caller's idempotency key made.
+    /// Takes a message out, with its ids, with its job, which has ended, and with what
+    /// its caller's idempotency key made.
     pub fn remove_message(&self, id: OutboxId) -> Result<()> {
         debug_assert!(self.job_of_outbox(id)?.iter().all(is_ended));
         self.keep_job_ids()?;
@@ -150,6 +152,7 @@ impl Tx<'_> {
         if let Some(job) = self.job_of_outbox(id)? {
             self.remove_job(job.id)?;
         }
+        self.execute(WAMIDS_OF_MESSAGE, params![id])?;
         self.execute("DELETE FROM outbox WHERE id = ?1", params![id])?;
         Ok(())
     }
@@ -347,6 +350,7 @@ mod tests {
             OLD_KEYS,
             OLD_UPLOADS,
             KEY_OF_MESSAGE,
+            WAMIDS_OF_MESSAGE,
             IS_NAMED,
         ];
         all.iter().for_each(|sql| assert_bounded(sql));
