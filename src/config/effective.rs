@@ -1,8 +1,8 @@
 //! The settings as they are in force: each with where it comes from, secrets
 //! masked.
 
-use super::{Reader, Sources, table};
-use table::{SETTINGS, Setting};
+use super::table::{self, GROUPS, Setting};
+use super::{Reader, Sources};
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,10 +50,13 @@ impl Reader<'_> {
     /// number's or observer's own.
     pub(super) fn effective(&self) -> Vec<Effective> {
         let sources = self.sources;
-        let listed = SETTINGS.iter().map(|setting| in_force(sources, setting));
+        let listed = GROUPS.iter().flat_map(|(group, settings)| {
+            let settings = settings.iter();
+            settings.map(|setting| in_force(sources, group, setting))
+        });
         let own = sources.names().filter(|name| {
             let names_file = name.ends_with("_FILE") && !table::is_secret(name);
-            table::is_known(name) && !names_file && SETTINGS.iter().all(|s| s.name != *name)
+            table::is_known(name) && !names_file && table::settings().all(|s| s.name != *name)
         });
         let own = own.map(|name| Effective {
             name: name.to_owned(),
@@ -67,7 +70,7 @@ impl Reader<'_> {
     }
 }
 
-fn in_force(sources: &Sources, setting: &Setting) -> Effective {
+fn in_force(sources: &Sources, group: &'static str, setting: &Setting) -> Effective {
     let set = sources.value(setting.name);
     let source = match set {
         Some(_) => sources.origin(setting.name),
@@ -77,7 +80,7 @@ fn in_force(sources: &Sources, setting: &Setting) -> Effective {
     Effective {
         name: setting.name.to_owned(),
         help: setting.help,
-        group: setting.group,
+        group,
         value: shown(
             setting.name,
             set.or(default.map(str::to_owned)),

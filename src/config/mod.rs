@@ -1,6 +1,6 @@
 //! Settings: where they come from, what they mean, and what is wrong with them.
 //!
-//! Every setting stands once in [`table::SETTINGS`]; help texts, `.env.example`
+//! Every setting stands once in [`table::GROUPS`]; help texts, `.env.example`
 //! and the checks come from there. A value comes from the environment, then
 //! from `.env` in the working folder, then, for a secret, from the file named
 //! by `NAME_FILE` and from systemd's credentials. All mistakes are found at

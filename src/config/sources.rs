@@ -74,7 +74,7 @@ impl Sources {
     /// would have been different.
     pub fn keep_fixed(&mut self, running: &Sources) -> Vec<&'static str> {
         let mut kept = Vec::new();
-        for setting in table::SETTINGS.iter().filter(|setting| setting.fixed) {
+        for setting in table::settings().filter(|setting| setting.fixed) {
             let name = setting.name;
             let value = |sources: &Sources| {
                 let default = setting.default.unwrap_or_default();

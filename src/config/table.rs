@@ -16,8 +16,6 @@ pub struct Setting {
     pub secret: bool,
     /// Read at the start only: a change takes a restart.
     pub fixed: bool,
-    /// The heading it stands under.
-    pub group: &'static str,
 }
 
 const fn setting(name: &'static str, default: &'static str, help: &'static str) -> Setting {
@@ -28,7 +26,6 @@ const fn setting(name: &'static str, default: &'static str, help: &'static str) 
         mend: "",
         secret: false,
         fixed: false,
-        group: "",
     }
 }
 
@@ -40,7 +37,6 @@ const fn secret(name: &'static str, help: &'static str, mend: &'static str) -> S
         mend,
         secret: true,
         fixed: false,
-        group: "",
     }
 }
 
@@ -51,433 +47,304 @@ const fn fixed(setting: Setting) -> Setting {
     }
 }
 
-const fn under(group: &'static str, setting: Setting) -> Setting {
-    Setting { group, ..setting }
-}
+/// Every setting under its heading, in the order in which they are shown.
+pub const GROUPS: &[(&str, &[Setting])] = &[
+    ("Meta", META),
+    ("Your logic", LOGIC),
+    ("Sending", SENDING),
+    ("The API for sending", API),
+    ("The operator's console", CONSOLE),
+    ("Customers' files", MEDIA),
+    ("Alarms", ALARMS),
+    ("The service", SERVICE),
+];
 
-const META: &str = "Meta";
-const LOGIC: &str = "Your logic";
-const API: &str = "The API for sending";
-const CONSOLE: &str = "The operator's console";
-const MEDIA: &str = "Customers' files";
-const SERVICE: &str = "The service";
-const SENDING: &str = "Sending";
-const ALARMS: &str = "Alarms";
-
-/// Every setting, in the order in which they are shown.
-pub const SETTINGS: &[Setting] = &[
-    under(
-        META,
-        secret(
-            "VERIFY_TOKEN",
-            "Any text of your own; the same is entered in Meta's webhook form. Several, separated by commas, are all accepted.",
-            "choose any random text and enter the same in the App Dashboard → WhatsApp → Configuration",
-        ),
+const META: &[Setting] = &[
+    secret(
+        "VERIFY_TOKEN",
+        "Any text of your own; the same is entered in Meta's webhook form. Several, separated by commas, are all accepted.",
+        "choose any random text and enter the same in the App Dashboard → WhatsApp → Configuration",
     ),
-    under(
-        META,
-        secret(
-            "APP_SECRET",
-            "Meta signs notifications with it. Several, separated by commas, are all accepted; the first signs what is forwarded and proves our calls to Graph.",
-            "copy it from the App Dashboard → App settings → Basic, or put it in the file named by APP_SECRET_FILE",
-        ),
+    secret(
+        "APP_SECRET",
+        "Meta signs notifications with it. Several, separated by commas, are all accepted; the first signs what is forwarded and proves our calls to Graph.",
+        "copy it from the App Dashboard → App settings → Basic, or put it in the file named by APP_SECRET_FILE",
     ),
-    under(
-        META,
-        secret(
-            "WHATSAPP_TOKEN",
-            "The access token for sending. WHATSAPP_TOKEN_<phone_number_id> sets one number's own.",
-            "copy it from the App Dashboard → WhatsApp → API Setup, better a system user's",
-        ),
+    secret(
+        "WHATSAPP_TOKEN",
+        "The access token for sending. WHATSAPP_TOKEN_<phone_number_id> sets one number's own.",
+        "copy it from the App Dashboard → WhatsApp → API Setup, better a system user's",
     ),
-    under(
-        META,
-        setting(
-            "GRAPH_API_URL",
-            "https://graph.facebook.com",
-            "Where the Graph API is.",
-        ),
+    setting(
+        "GRAPH_API_URL",
+        "https://graph.facebook.com",
+        "Where the Graph API is.",
     ),
-    under(
-        META,
-        setting(
-            "GRAPH_API_VERSION",
-            "v26.0",
-            "The Graph API version to call.",
-        ),
+    setting(
+        "GRAPH_API_VERSION",
+        "v26.0",
+        "The Graph API version to call.",
     ),
-    under(
-        META,
-        setting(
-            "SSL_CERT_FILE",
-            "",
-            "A PEM file of the authorities to trust instead of the built-in ones (Mozilla's), for a private authority or the system's store.",
-        ),
-    ),
-    under(
-        LOGIC,
-        setting(
-            "RULES_FILE",
-            "",
-            "A TOML file of patterns and replies. Tried first.",
-        ),
-    ),
-    under(
-        LOGIC,
-        setting(
-            "FORWARD_URL",
-            "",
-            "Your app: receives each event as Meta would send it, and may answer with replies.",
-        ),
-    ),
-    under(
-        LOGIC,
-        secret(
-            "FORWARD_SECRET",
-            "Signs forwarded events by the Standard Webhooks specification (whsec_…).",
-            "make one with: echo \"whsec_$(openssl rand -base64 32)\"",
-        ),
-    ),
-    under(
-        LOGIC,
-        setting(
-            "FORWARD_TIMEOUT",
-            "10s",
-            "How long your app may take for one event.",
-        ),
-    ),
-    under(
-        LOGIC,
-        fixed(setting(
-            "FORWARD_CONCURRENCY",
-            "8",
-            "How many events your app gets at once, from different conversations.",
-        )),
-    ),
-    under(
-        LOGIC,
-        setting(
-            "FORWARD_MAX_AGE",
-            "24h",
-            "Events that could not be delivered for this long become dead letters.",
-        ),
-    ),
-    under(
-        LOGIC,
-        setting(
-            "OBSERVERS",
-            "",
-            "Names of apps that get a copy of events and answer nothing, separated by commas, such as crm,archive. For each, such as crm: OBSERVER_CRM_URL, and if you like OBSERVER_CRM_SECRET (whsec_…), OBSERVER_CRM_KINDS (all, or some of message, status, call, other, field:NAME), OBSERVER_CRM_TIMEOUT, OBSERVER_CRM_CONCURRENCY and OBSERVER_CRM_MAX_AGE, which default to what FORWARD_… says.",
-        ),
-    ),
-    under(
-        LOGIC,
-        setting(
-            "HANDOVER_FOR",
-            "1h",
-            "How long your logic is silent in a conversation that a person took over, after the person's last answer from the phone.",
-        ),
-    ),
-    under(
-        LOGIC,
-        setting(
-            "ALLOW_PRIVATE_TARGETS",
-            "false",
-            "Lets public names in FORWARD_URL, OBSERVER_…_URL and ALERT_URL lead into a private network. Addresses themselves, localhost, names without a dot, and .internal, .local and .home.arpa always may.",
-        ),
-    ),
-    under(
-        LOGIC,
-        setting(
-            "HANDLER_COMMAND",
-            "",
-            "A program instead of an app: run for each event, with the event on standard input, and replies on standard output. No shell runs it: blanks part its arguments, quotes keep them together.",
-        ),
-    ),
-    under(
-        LOGIC,
-        setting(
-            "HANDLER_KINDS",
-            "message",
-            "For which events it is run: all, or some of message, status, call, other, separated by commas.",
-        ),
-    ),
-    under(
-        LOGIC,
-        setting(
-            "HANDLER_TIMEOUT",
-            "30s",
-            "How long it may take for one event, before it is ended and the event is tried again.",
-        ),
-    ),
-    under(
-        LOGIC,
-        fixed(setting(
-            "HANDLER_CONCURRENCY",
-            "4",
-            "How many of it may run at once, for different conversations.",
-        )),
-    ),
-    under(
-        LOGIC,
-        setting(
-            "STALE_AFTER",
-            "1h",
-            "A message that reaches us so long after it was written is stale: Meta delivers for days what it could not deliver before.",
-        ),
-    ),
-    under(
-        LOGIC,
-        setting(
-            "ON_STALE",
-            "mark",
-            "What becomes of it: mark (handed over, with a note how old it is), deliver (handed over as any other) or skip (kept, and nobody answers).",
-        ),
-    ),
-    under(
-        LOGIC,
-        setting(
-            "DEBOUNCE",
-            "",
-            "Messages of one conversation that come within this time of each other, such as 3s, are handed over together: people write in pieces. Empty: each by itself.",
-        ),
-    ),
-    under(
-        SENDING,
-        setting(
-            "RATE_PER_NUMBER",
-            "80",
-            "Messages a second and business number; Meta allows 80, some numbers 1000, those shared with the app 20. RATE_PER_NUMBER_<phone_number_id> sets one number's own.",
-        ),
-    ),
-    under(
-        SENDING,
-        fixed(setting(
-            "SEND_CONCURRENCY",
-            "32",
-            "How many calls to Graph may run at once. 1,000 messages a second need 256 or more.",
-        )),
-    ),
-    under(
-        SENDING,
-        setting(
-            "RECONCILE_WINDOW",
-            "2m",
-            "How long a message whose answer was lost waits for a status that proves it went out.",
-        ),
-    ),
-    under(
-        SENDING,
-        setting(
-            "ON_UNKNOWN",
-            "resend",
-            "What happens then: resend (may arrive twice) or hold (for you to decide).",
-        ),
-    ),
-    under(
-        SENDING,
-        setting(
-            "SEND_MAX_AGE",
-            "24h",
-            "Messages that could not be sent for this long have failed.",
-        ),
-    ),
-    under(
-        SENDING,
-        setting(
-            "WINDOW_TEMPLATE",
-            "",
-            "A template that goes out when more than 24 hours have passed since a person wrote: NAME/LANGUAGE, or NAME/LANGUAGE/text when its one gap takes the message's text. Without it such messages fail with 131047.",
-        ),
-    ),
-    under(
-        SENDING,
-        setting(
-            "KEEP_MEDIA_ORDER",
-            "false",
-            "After a file the next message to the same person waits for Meta's status of the file, 5 s at most, so that it does not overtake it.",
-        ),
-    ),
-    under(
-        SENDING,
-        setting(
-            "SERVICE_TEMPLATES",
-            "",
-            "Names of templates that are no marketing, separated by commas: they also go to people who want none. Others are taken for marketing until Meta has priced one otherwise.",
-        ),
-    ),
-    under(
-        API,
-        secret(
-            "API_KEY",
-            "What callers of the Graph-compatible API bear instead of Meta's token. Several, separated by commas. Without one there is no API.",
-            "make one with: openssl rand -hex 32",
-        ),
-    ),
-    under(
-        API,
-        fixed(setting(
-            "OPERATOR_LISTEN",
-            "127.0.0.1:8081",
-            "Where the API, the operator's console and /metrics are: IP:PORT or unix:/path. Never shown to the internet as it is.",
-        )),
-    ),
-    under(
-        API,
-        setting(
-            "API_WAIT",
-            "10s",
-            "How long a caller waits for Graph's answer before it gets 202 and an id to ask by.",
-        ),
-    ),
-    under(
-        CONSOLE,
-        secret(
-            "CONSOLE_PASSWORD_HASH",
-            "The hash of the password to the operator's console, on OPERATOR_LISTEN. Without it there is no console.",
-            "make one with: wabridge hash-password",
-        ),
-    ),
-    under(
-        CONSOLE,
-        secret(
-            "SESSION_SECRET",
-            "Signs the console's login sessions; at least 32 characters. Several, separated by commas, of which the first signs: for exchanging it without logging anybody out.",
-            "make one with: openssl rand -hex 32",
-        ),
-    ),
-    under(
-        MEDIA,
-        fixed(setting(
-            "MEDIA_DIR",
-            "",
-            "A folder for the pictures, films, voice notes and documents that customers send: fetched before Meta forgets them. Below $STATE_DIRECTORY unless it begins with /. Empty: nothing is fetched.",
-        )),
-    ),
-    under(
-        MEDIA,
-        setting(
-            "MEDIA_KINDS",
-            "all",
-            "What is fetched: all, or some of image, video, audio, document, sticker, separated by commas.",
-        ),
-    ),
-    under(
-        MEDIA,
-        setting(
-            "MEDIA_BYTES_MAX",
-            "100MB",
-            "Larger files are not fetched; Meta takes no more than 100 MB from a customer.",
-        ),
-    ),
-    under(
-        ALARMS,
-        setting(
-            "ALERT_URL",
-            "",
-            "Who is told, besides the log, `wabridge status` and the console, when something needs a person: gets JSON, once for each cause and again when it is over.",
-        ),
-    ),
-    under(
-        ALARMS,
-        secret(
-            "ALERT_SECRET",
-            "Signs these alerts by the Standard Webhooks specification (whsec_…).",
-            "make one with: echo \"whsec_$(openssl rand -base64 32)\"",
-        ),
-    ),
-    under(
-        ALARMS,
-        setting(
-            "ALERT_WAITING",
-            "30m",
-            "An event or a message that waits longer than this is an alarm.",
-        ),
-    ),
-    under(
-        ALARMS,
-        setting(
-            "QUIET_AFTER",
-            "",
-            "It is an alarm when nothing at all has come in for so long, such as 1h, at a time of day at which something came yesterday or a week ago. Empty: never.",
-        ),
-    ),
-    under(
-        SERVICE,
-        fixed(setting(
-            "LISTEN",
-            "127.0.0.1:8080",
-            "Where nginx reaches the webhook: IP:PORT or unix:/path.",
-        )),
-    ),
-    under(
-        SERVICE,
-        setting("WEBHOOK_PATH", "/webhook", "The webhook's path."),
-    ),
-    under(
-        SERVICE,
-        fixed(setting(
-            "DATABASE_URL",
-            "",
-            "sqlite:PATH. Default: wabridge.db in $STATE_DIRECTORY (set by systemd) or the working folder.",
-        )),
-    ),
-    under(
-        SERVICE,
-        setting(
-            "LOG_LEVEL",
-            "info",
-            "error, warn, info, debug, trace or off; for single modules besides, such as info,wabridge::edge::http=debug.",
-        ),
-    ),
-    under(
-        SERVICE,
-        fixed(setting(
-            "LOG_FORMAT",
-            "text",
-            "text, or json: one object a line, for programs that collect logs.",
-        )),
-    ),
-    under(
-        SERVICE,
-        secret(
-            "METRICS_KEY",
-            "What Prometheus bears to read /metrics on OPERATOR_LISTEN, and may do nothing else with. Several, separated by commas. API_KEY opens it too.",
-            "make one with: openssl rand -hex 32",
-        ),
-    ),
-    under(
-        SERVICE,
-        setting(
-            "RETENTION_DAYS",
-            "90",
-            "Events and messages that are done with go after so many days, at least 2, with their files; what is still to be delivered or sent stays. 0 keeps everything.",
-        ),
-    ),
-    under(
-        SERVICE,
-        fixed(setting(
-            "ALLOW_PUBLIC_LISTEN",
-            "false",
-            "Lets LISTEN be an address that other machines reach. Without a proxy in front, slow clients can block the service.",
-        )),
-    ),
-    under(
-        SERVICE,
-        fixed(setting(
-            "ALLOW_UNSIGNED",
-            "false",
-            "Takes notifications without a signature: for trying with curl on this machine only.",
-        )),
+    setting(
+        "SSL_CERT_FILE",
+        "",
+        "A PEM file of the authorities to trust instead of the built-in ones (Mozilla's), for a private authority or the system's store.",
     ),
 ];
+
+const LOGIC: &[Setting] = &[
+    setting(
+        "RULES_FILE",
+        "",
+        "A TOML file of patterns and replies. Tried first.",
+    ),
+    setting(
+        "FORWARD_URL",
+        "",
+        "Your app: receives each event as Meta would send it, and may answer with replies.",
+    ),
+    secret(
+        "FORWARD_SECRET",
+        "Signs forwarded events by the Standard Webhooks specification (whsec_…).",
+        "make one with: echo \"whsec_$(openssl rand -base64 32)\"",
+    ),
+    setting(
+        "FORWARD_TIMEOUT",
+        "10s",
+        "How long your app may take for one event.",
+    ),
+    fixed(setting(
+        "FORWARD_CONCURRENCY",
+        "8",
+        "How many events your app gets at once, from different conversations.",
+    )),
+    setting(
+        "FORWARD_MAX_AGE",
+        "24h",
+        "Events that could not be delivered for this long become dead letters.",
+    ),
+    setting(
+        "OBSERVERS",
+        "",
+        "Names of apps that get a copy of events and answer nothing, separated by commas, such as crm,archive. For each, such as crm: OBSERVER_CRM_URL, and if you like OBSERVER_CRM_SECRET (whsec_…), OBSERVER_CRM_KINDS (all, or some of message, status, call, other, field:NAME), OBSERVER_CRM_TIMEOUT, OBSERVER_CRM_CONCURRENCY and OBSERVER_CRM_MAX_AGE, which default to what FORWARD_… says.",
+    ),
+    setting(
+        "HANDOVER_FOR",
+        "1h",
+        "How long your logic is silent in a conversation that a person took over, after the person's last answer from the phone.",
+    ),
+    setting(
+        "ALLOW_PRIVATE_TARGETS",
+        "false",
+        "Lets public names in FORWARD_URL, OBSERVER_…_URL and ALERT_URL lead into a private network. Addresses themselves, localhost, names without a dot, and .internal, .local and .home.arpa always may.",
+    ),
+    setting(
+        "HANDLER_COMMAND",
+        "",
+        "A program instead of an app: run for each event, with the event on standard input, and replies on standard output. No shell runs it: blanks part its arguments, quotes keep them together.",
+    ),
+    setting(
+        "HANDLER_KINDS",
+        "message",
+        "For which events it is run: all, or some of message, status, call, other, separated by commas.",
+    ),
+    setting(
+        "HANDLER_TIMEOUT",
+        "30s",
+        "How long it may take for one event, before it is ended and the event is tried again.",
+    ),
+    fixed(setting(
+        "HANDLER_CONCURRENCY",
+        "4",
+        "How many of it may run at once, for different conversations.",
+    )),
+    setting(
+        "STALE_AFTER",
+        "1h",
+        "A message that reaches us so long after it was written is stale: Meta delivers for days what it could not deliver before.",
+    ),
+    setting(
+        "ON_STALE",
+        "mark",
+        "What becomes of it: mark (handed over, with a note how old it is), deliver (handed over as any other) or skip (kept, and nobody answers).",
+    ),
+    setting(
+        "DEBOUNCE",
+        "",
+        "Messages of one conversation that come within this time of each other, such as 3s, are handed over together: people write in pieces. Empty: each by itself.",
+    ),
+];
+
+const SENDING: &[Setting] = &[
+    setting(
+        "RATE_PER_NUMBER",
+        "80",
+        "Messages a second and business number; Meta allows 80, some numbers 1000, those shared with the app 20. RATE_PER_NUMBER_<phone_number_id> sets one number's own.",
+    ),
+    fixed(setting(
+        "SEND_CONCURRENCY",
+        "32",
+        "How many calls to Graph may run at once. 1,000 messages a second need 256 or more.",
+    )),
+    setting(
+        "RECONCILE_WINDOW",
+        "2m",
+        "How long a message whose answer was lost waits for a status that proves it went out.",
+    ),
+    setting(
+        "ON_UNKNOWN",
+        "resend",
+        "What happens then: resend (may arrive twice) or hold (for you to decide).",
+    ),
+    setting(
+        "SEND_MAX_AGE",
+        "24h",
+        "Messages that could not be sent for this long have failed.",
+    ),
+    setting(
+        "WINDOW_TEMPLATE",
+        "",
+        "A template that goes out when more than 24 hours have passed since a person wrote: NAME/LANGUAGE, or NAME/LANGUAGE/text when its one gap takes the message's text. Without it such messages fail with 131047.",
+    ),
+    setting(
+        "KEEP_MEDIA_ORDER",
+        "false",
+        "After a file the next message to the same person waits for Meta's status of the file, 5 s at most, so that it does not overtake it.",
+    ),
+    setting(
+        "SERVICE_TEMPLATES",
+        "",
+        "Names of templates that are no marketing, separated by commas: they also go to people who want none. Others are taken for marketing until Meta has priced one otherwise.",
+    ),
+];
+
+const API: &[Setting] = &[
+    secret(
+        "API_KEY",
+        "What callers of the Graph-compatible API bear instead of Meta's token. Several, separated by commas. Without one there is no API.",
+        "make one with: openssl rand -hex 32",
+    ),
+    fixed(setting(
+        "OPERATOR_LISTEN",
+        "127.0.0.1:8081",
+        "Where the API, the operator's console and /metrics are: IP:PORT or unix:/path. Never shown to the internet as it is.",
+    )),
+    setting(
+        "API_WAIT",
+        "10s",
+        "How long a caller waits for Graph's answer before it gets 202 and an id to ask by.",
+    ),
+];
+
+const CONSOLE: &[Setting] = &[
+    secret(
+        "CONSOLE_PASSWORD_HASH",
+        "The hash of the password to the operator's console, on OPERATOR_LISTEN. Without it there is no console.",
+        "make one with: wabridge hash-password",
+    ),
+    secret(
+        "SESSION_SECRET",
+        "Signs the console's login sessions; at least 32 characters. Several, separated by commas, of which the first signs: for exchanging it without logging anybody out.",
+        "make one with: openssl rand -hex 32",
+    ),
+];
+
+const MEDIA: &[Setting] = &[
+    fixed(setting(
+        "MEDIA_DIR",
+        "",
+        "A folder for the pictures, films, voice notes and documents that customers send: fetched before Meta forgets them. Below $STATE_DIRECTORY unless it begins with /. Empty: nothing is fetched.",
+    )),
+    setting(
+        "MEDIA_KINDS",
+        "all",
+        "What is fetched: all, or some of image, video, audio, document, sticker, separated by commas.",
+    ),
+    setting(
+        "MEDIA_BYTES_MAX",
+        "100MB",
+        "Larger files are not fetched; Meta takes no more than 100 MB from a customer.",
+    ),
+];
+
+const ALARMS: &[Setting] = &[
+    setting(
+        "ALERT_URL",
+        "",
+        "Who is told, besides the log, `wabridge status` and the console, when something needs a person: gets JSON, once for each cause and again when it is over.",
+    ),
+    secret(
+        "ALERT_SECRET",
+        "Signs these alerts by the Standard Webhooks specification (whsec_…).",
+        "make one with: echo \"whsec_$(openssl rand -base64 32)\"",
+    ),
+    setting(
+        "ALERT_WAITING",
+        "30m",
+        "An event or a message that waits longer than this is an alarm.",
+    ),
+    setting(
+        "QUIET_AFTER",
+        "",
+        "It is an alarm when nothing at all has come in for so long, such as 1h, at a time of day at which something came yesterday or a week ago. Empty: never.",
+    ),
+];
+
+const SERVICE: &[Setting] = &[
+    fixed(setting(
+        "LISTEN",
+        "127.0.0.1:8080",
+        "Where nginx reaches the webhook: IP:PORT or unix:/path.",
+    )),
+    setting("WEBHOOK_PATH", "/webhook", "The webhook's path."),
+    fixed(setting(
+        "DATABASE_URL",
+        "",
+        "sqlite:PATH. Default: wabridge.db in $STATE_DIRECTORY (set by systemd) or the working folder.",
+    )),
+    setting(
+        "LOG_LEVEL",
+        "info",
+        "error, warn, info, debug, trace or off; for single modules besides, such as info,wabridge::edge::http=debug.",
+    ),
+    fixed(setting(
+        "LOG_FORMAT",
+        "text",
+        "text, or json: one object a line, for programs that collect logs.",
+    )),
+    secret(
+        "METRICS_KEY",
+        "What Prometheus bears to read /metrics on OPERATOR_LISTEN, and may do nothing else with. Several, separated by commas. API_KEY opens it too.",
+        "make one with: openssl rand -hex 32",
+    ),
+    setting(
+        "RETENTION_DAYS",
+        "90",
+        "Events and messages that are done with go after so many days, at least 2, with their files; what is still to be delivered or sent stays. 0 keeps everything.",
+    ),
+    fixed(setting(
+        "ALLOW_PUBLIC_LISTEN",
+        "false",
+        "Lets LISTEN be an address that other machines reach. Without a proxy in front, slow clients can block the service.",
+    )),
+    fixed(setting(
+        "ALLOW_UNSIGNED",
+        "false",
+        "Takes notifications without a signature: for trying with curl on this machine only.",
+    )),
+];
+
+/// Every setting, in that order.
+pub fn settings() -> impl Iterator<Item = &'static Setting> {
+    GROUPS.iter().flat_map(|(_, settings)| *settings)
+}
 
 /// The setting called `name`.
 ///
 /// # Panics
 /// When there is none: names are written in the source.
 pub fn find(name: &str) -> &'static Setting {
-    let found = SETTINGS.iter().find(|setting| setting.name == name);
+    let found = settings().find(|setting| setting.name == name);
     found.unwrap_or_else(|| panic!("no setting is called {name}"))
 }
 
@@ -492,7 +359,7 @@ pub fn default(name: &str) -> &'static str {
 
 /// Whether `name` is a secret, a number's own token and an observer's included.
 pub fn is_secret(name: &str) -> bool {
-    let listed = SETTINGS.iter().any(|s| s.secret && s.name == name);
+    let listed = settings().any(|s| s.secret && s.name == name);
     listed
         || name.strip_prefix("WHATSAPP_TOKEN_").is_some_and(is_number)
         || observers::is_own_secret(name)
@@ -501,7 +368,7 @@ pub fn is_secret(name: &str) -> bool {
 /// Whether `name` is a setting, or names the file of one.
 pub fn is_known(name: &str) -> bool {
     let secret_file = || name.strip_suffix("_FILE").is_some_and(is_secret);
-    SETTINGS.iter().any(|s| s.name == name)
+    settings().any(|s| s.name == name)
         || is_secret(name)
         || secret_file()
         || is_rate_of_number(name)
@@ -526,23 +393,18 @@ pub fn env_example() -> String {
          # `wabridge check` tells what is missing or wrong. SIGHUP (`systemctl reload`) reads this file,\n\
          # the files of secrets and RULES_FILE anew.\n",
     );
-    let mut group = "";
-    for setting in SETTINGS {
-        if setting.group != group {
-            group = setting.group;
-            out.push_str(&format!("\n## {group}\n"));
-        }
-        out.push_str(&format!("\n# {}{}\n", setting.help, restart(setting)));
-        if !setting.mend.is_empty() {
-            out.push_str(&format!("# Where from: {}\n", setting.mend));
-        }
-        match setting.secret {
-            true => out.push_str(&format!("#{}=''\n", setting.name)),
-            false => out.push_str(&format!(
-                "#{}={}\n",
-                setting.name,
-                setting.default.unwrap_or_default()
-            )),
+    for (group, settings) in GROUPS {
+        out.push_str(&format!("\n## {group}\n"));
+        for setting in *settings {
+            out.push_str(&format!("\n# {}{}\n", setting.help, restart(setting)));
+            if !setting.mend.is_empty() {
+                out.push_str(&format!("# Where from: {}\n", setting.mend));
+            }
+            let value = match setting.secret {
+                true => "''",
+                false => setting.default.unwrap_or_default(),
+            };
+            out.push_str(&format!("#{}={value}\n", setting.name));
         }
     }
     out
@@ -558,20 +420,18 @@ fn restart(setting: &Setting) -> &'static str {
 /// The settings as shown by `--help`.
 pub fn help() -> String {
     let mut out = String::new();
-    let mut group = "";
-    for setting in SETTINGS {
-        if setting.group != group {
-            group = setting.group;
-            out.push_str(&format!("\n{group}:\n"));
+    for (group, settings) in GROUPS {
+        out.push_str(&format!("\n{group}:\n"));
+        for setting in *settings {
+            let default = setting.default.filter(|d| !d.is_empty());
+            let default = default.map(|d| format!(" [{d}]")).unwrap_or_default();
+            out.push_str(&format!(
+                "  {:<20} {}{}{default}\n",
+                setting.name,
+                setting.help,
+                restart(setting)
+            ));
         }
-        let default = setting.default.filter(|d| !d.is_empty());
-        let default = default.map(|d| format!(" [{d}]")).unwrap_or_default();
-        out.push_str(&format!(
-            "  {:<20} {}{}{default}\n",
-            setting.name,
-            setting.help,
-            restart(setting)
-        ));
     }
     out
 }

@@ -79,7 +79,7 @@ fn what_takes_a_restart_is_told_whole() {
     let text = text.split("\n\n").next().unwrap();
     let text = text.split("have changed:").nth(1).unwrap();
     let told: BTreeSet<String> = code_spans(text).into_iter().collect();
-    let fixed = table::SETTINGS.iter().filter(|setting| setting.fixed);
+    let fixed = table::settings().filter(|setting| setting.fixed);
     let fixed: BTreeSet<String> = fixed.map(|setting| setting.name.to_owned()).collect();
     assert_eq!(told, fixed);
 }
