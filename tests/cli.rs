@@ -107,6 +107,17 @@ fn each_commands_help_says_first_what_it_does() {
 }
 
 #[test]
+fn no_line_of_help_is_longer_than_a_hundred_columns() {
+    let (_folder, setup) = bare();
+    let each = COMMANDS.map(|command| vec![command, "--help"]);
+    for args in each.into_iter().chain([vec!["--help"]]) {
+        let help = out(&setup.run(&args));
+        let long = help.lines().find(|line| line.chars().count() > 100);
+        assert_eq!(long, None, "{args:?}");
+    }
+}
+
+#[test]
 fn misuse_is_2_and_says_what_is_off() {
     let (_folder, setup) = bare();
     drop(setup.serve());

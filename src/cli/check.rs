@@ -24,10 +24,11 @@ Tells what is wrong with the settings, the rules and the database, and how to me
 Usage: wabridge check [--online] [--json] [--waba ID]... [--number PHONE_NUMBER_ID]... [--app ID]
 
 --online  asks Meta as well, for when nothing arrives or nothing is sent: whether the token is valid
-          and may do what it must, what the app subscribes to, whether it is attached to the account,
-          how the number is; and calls the webhook by the address that Meta has, with the handshake
-          (without showing VERIFY_TOKEN) and with a signed notification without events
---waba, --number  looks at these only; otherwise at all that tokens, settings and stored events tell of
+          and may do what it must, what the app subscribes to, whether it is attached to the
+          account, how the number is; and calls the webhook by the address that Meta has, with the
+          handshake (without showing VERIFY_TOKEN) and with a signed notification without events
+--waba, --number  looks at these only; otherwise at all that tokens, settings and stored events
+          tell of
 --app     the app, when no token is valid that would tell
 --json    prints one JSON object a line, with: level about says mend
 

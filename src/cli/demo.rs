@@ -36,8 +36,8 @@ Prints the conversation as it happens, addresses to try, and a curl line. Runs u
 --once      plays one round, checks that every message was answered and every answer was read, and
             exits with 0 or 1
 -- COMMAND  a bot of your own: starts that program with the settings to run against the stand-in
-            (a program with wabridge in it, or `wabridge serve` with your settings), and you write as
-            its customer, a line a message; the number before a button or row taps it
+            (a program with wabridge in it, or `wabridge serve` with your settings), and you write
+            as its customer, a line a message; the number before a button or row taps it
 ";
 
 /// The bot: the example that ships with wabridge.

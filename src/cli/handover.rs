@@ -22,9 +22,9 @@ CONVERSATION  number/user, as inbox list shows it
 --for         until then, for example 30m or 2d; else for HANDOVER_FOR
 --number      of this business number, when several know the person
 
-What they had answered before still goes out, and what other programs send through the API does, too.
-Each answer from the phone (WhatsApp Business app) takes the conversation for HANDOVER_FOR by itself.
-`wabridge status` lists what is taken. It works beside the running service.
+What they had answered before still goes out, and so does what other programs send through the
+API. Each answer from the phone (WhatsApp Business app) takes the conversation for HANDOVER_FOR by
+itself. `wabridge status` lists what is taken. It works beside the running service.
 ";
 
 pub const GIVE_HELP: &str = "\

@@ -20,7 +20,7 @@ mod simulate;
 mod status;
 mod window;
 
-use crate::config::{Problem, Sources};
+use crate::config::{Problem, Sources, listing};
 use crate::service::Chain;
 use crate::store::{Access, Database, StoreError};
 use lexopt::{Arg, Parser, ValueExt};
@@ -51,7 +51,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "check",
-        summary: "what is wrong with the settings, the rules and the database, and how to mend it; --online: at Meta",
+        summary: "what is wrong here, or at Meta (--online), and how to mend it",
         help: || check::HELP.into(),
         run: check::run,
     },
@@ -272,7 +272,7 @@ fn overview() -> String {
          Settings come from the environment, then from .env in the working folder. A secret may\n\
          also be in a file named by NAME_FILE, or come from systemd's LoadCredential.\n",
     );
-    text.push_str(&crate::config::table::help());
+    text.push_str(&listing::help());
     text
 }
 

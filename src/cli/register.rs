@@ -16,18 +16,19 @@ Usage: wabridge register --url https://HOST/webhook [--at app|waba|number] [--dr
        wabridge register --remove --at waba|number [--dry-run]
 
 --url     the webhook as the internet reaches it; the handshake with it is tried first
---at      app (default): for all accounts and numbers that have no address of their own; accounts that
-          the app is not attached to yet are attached. waba, number: for these only, and it counts
-          before the app's. Templates and accounts are always notified of at the app's address
+--at      app (default): for all accounts and numbers that have no address of their own; accounts
+          that the app is not attached to yet are attached. waba, number: for these only, and it
+          counts before the app's. Templates and accounts are always notified of at the app's
+          address
 --remove  takes the address of an account or a number back, so that the app's counts again
---waba ID, --number PHONE_NUMBER_ID  those only; may be repeated. Otherwise all that tokens, settings
-          and stored events tell of
+--waba ID, --number PHONE_NUMBER_ID  those only; may be repeated. Otherwise all that tokens,
+          settings and stored events tell of
 --app ID  the app, when no token is valid that would tell
 --unchecked  registers although the address does not answer from this machine; Meta tries it as well
 --dry-run says what would be done, and does not do it
 
-It needs VERIFY_TOKEN, WHATSAPP_TOKEN and, for the app, APP_SECRET, as the service has them. What was
-subscribed to before stays so.
+It needs VERIFY_TOKEN, WHATSAPP_TOKEN and, for the app, APP_SECRET, as the service has them. What
+was subscribed to before stays so.
 ";
 
 /// What the arguments say.

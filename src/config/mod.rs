@@ -1,7 +1,7 @@
 //! Settings: where they come from, what they mean, and what is wrong with them.
 //!
-//! Every setting stands once in [`table::GROUPS`]; help texts, `.env.example`
-//! and the checks come from there. A value comes from the environment, then
+//! Every setting stands once in [`table::GROUPS`]; help texts and `.env.example`
+//! ([`listing`]) and the checks come from there. A value comes from the environment, then
 //! from `.env` in the working folder, then, for a secret, from the file named
 //! by `NAME_FILE` and from systemd's credentials. All mistakes are found at
 //! once, each with its mend.
@@ -13,6 +13,7 @@ mod command;
 mod console;
 mod effective;
 mod levels;
+pub mod listing;
 mod observers;
 mod reader;
 mod sources;

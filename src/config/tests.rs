@@ -329,11 +329,11 @@ fn secrets_do_not_show_in_debug() {
 fn env_example_is_the_tables() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/.env.example");
     if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(path, table::env_example()).unwrap();
+        std::fs::write(path, listing::env_example()).unwrap();
     }
     let file = std::fs::read_to_string(path).unwrap();
     assert!(
-        file == table::env_example(),
+        file == listing::env_example(),
         "run: UPDATE=1 cargo test env_example"
     );
 }
