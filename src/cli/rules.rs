@@ -78,7 +78,9 @@ pub fn run(mut parser: Parser) -> Outcome {
         referral: options.referral.as_deref(),
         at: now,
     };
-    let resting = options.resting.into_iter().map(|name| (name, i64::MAX));
+    // For however short a time: it rests at that moment.
+    let still = now.saturating_add(1);
+    let resting = options.resting.into_iter().map(|name| (name, still));
     let facts = Facts {
         first_contact: options.first_contact,
         resting: resting.collect(),

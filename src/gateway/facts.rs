@@ -5,6 +5,7 @@
 //! between the two, and a crash neither forgets an effect nor repeats it.
 
 use super::Gateway;
+use crate::policy::clock::FAR_MS;
 use crate::policy::stale::OnStale;
 use crate::store::rows::*;
 use crate::store::{Result, Tx};
@@ -78,6 +79,14 @@ impl Effect {
 }
 
 impl Facts {
+    /// Whether a rule that rests for so long each time rests at `now`. A rest that lasts
+    /// far longer than any began by a clock that was wrong.
+    pub fn rests(&self, rule: &str, for_ms: i64, now: i64) -> bool {
+        let latest = now.saturating_add(for_ms).saturating_add(FAR_MS);
+        let until = self.resting.get(rule);
+        until.is_some_and(|until| now < *until && *until <= latest)
+    }
+
     /// What is known once these were remembered.
     pub fn remember(&mut self, effects: &[Effect]) {
         for effect in effects {

@@ -251,9 +251,8 @@ impl Rule {
         if let Some(unmet) = self.conditions.iter().find(|one| !one.fits(case)) {
             return Some(unmet.key());
         }
-        let until = case.facts.resting.get(&self.key);
-        let rests = self.cooldown_ms.is_some() && until.is_some_and(|until| case.now < *until);
-        rests.then_some("cooldown")
+        let rests = |cooldown_ms| case.facts.rests(&self.key, cooldown_ms, case.now);
+        self.cooldown_ms.is_some_and(rests).then_some("cooldown")
     }
 
     /// What its conditions found, by the names of all that they can find.

@@ -253,6 +253,34 @@ fn a_rule_rests_for_its_cooldown_and_leaves_the_message_to_the_next() {
     );
 }
 
+/// It rested until the year in which the clock had been.
+#[test]
+fn a_rest_that_began_by_a_clock_far_ahead_is_over() {
+    const HOUR: i64 = 3_600_000;
+    const DAY: i64 = 24 * HOUR;
+    let rules = rules("[[rule]]\nname = 'once'\ncooldown = '1h'\nreply = 'x'");
+    let rests = |until: i64| {
+        let facts = Facts {
+            resting: [("once".to_owned(), until)].into(),
+            ..Facts::default()
+        };
+        rules.answer(&said("a"), &facts, 0).is_none()
+    };
+    for (until, expected) in [
+        (0, false),
+        (1, true),
+        (HOUR, true),
+        // A step that is waited out: a wrong time zone.
+        (13 * HOUR, true),
+        (DAY + HOUR, true),
+        (DAY + HOUR + 1, false),
+        (365 * DAY, false),
+        (i64::MAX, false),
+    ] {
+        assert_eq!(rests(until), expected, "{until}");
+    }
+}
+
 #[test]
 fn a_rest_is_remembered_by_name_or_conditions_wherever_the_rule_stands() {
     let key = |text: &str| {
