@@ -164,11 +164,13 @@ impl Gateway {
     }
 
     /// Until when no status may have come only because none could: who did not reach
-    /// Graph was not reached by Meta either, most likely. What may have gone out waits
-    /// for the whole window after that.
+    /// Graph was not reached by Meta either, most likely. Or because the window only
+    /// seems to be over: the clock was set ahead. What may have gone out waits for the
+    /// whole window after that.
     fn unheard_until(&self, tx: &Tx<'_>, now: i64) -> Result<Option<i64>> {
+        let at = [tx.graph_unreachable_at()?, tx.clock_set_ahead_at()?];
         // One to come: the clock was set back.
-        let at = tx.graph_unreachable_at()?.filter(|at| *at <= now);
+        let at = at.into_iter().flatten().filter(|at| *at <= now).max();
         let until = at.map(|at| at + self.limits.reconcile_window_ms);
         Ok(until.filter(|until| *until > now))
     }

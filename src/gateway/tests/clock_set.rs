@@ -80,6 +80,23 @@ fn what_was_to_be_sent_when_the_clock_was_set_ahead_is_sent_and_expires_later() 
     assert_eq!(bench.outbox(second.outbox).0, SendState::Failed);
 }
 
+/// A machine that started with its clock hours behind, after a crash amid a call: the
+/// message was sent again when the clock was right, though its status was on its way.
+#[test]
+fn what_may_have_gone_out_waits_for_a_whole_window_after_the_clock_was_set_ahead() {
+    let mut bench = Bench::new();
+    bench.queue(ANN, 1);
+    let first = bench.sends().remove(0);
+    bench.restart("token");
+    bench.set_ahead(HOURS);
+    assert!(bench.sends().is_empty(), "the window has just begun");
+    bench.now += bench.limits.reconcile_window_ms - 1;
+    assert!(bench.sends().is_empty());
+    bench.now += 1;
+    let again = bench.sends().remove(0);
+    assert_eq!((again.outbox, again.resent), (first.outbox, true));
+}
+
 #[test]
 fn what_was_to_be_delivered_when_the_clock_was_set_ahead_is_no_dead_letter() {
     let mut bench = Bench::new();
