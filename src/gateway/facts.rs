@@ -5,8 +5,9 @@
 //! between the two, and a crash neither forgets an effect nor repeats it.
 
 use super::Gateway;
+use super::clock_set::was_set_ahead;
 use crate::policy::clock::FAR_MS;
-use crate::policy::stale::OnStale;
+use crate::policy::stale::{OnStale, Stale};
 use crate::store::rows::*;
 use crate::store::{Result, Tx};
 use crate::wire::notification::{self, Incoming, Kind};
@@ -120,17 +121,24 @@ impl Gateway {
         stale.age_ms(written_at(events.first()?), event.received_at)
     }
 
-    /// Why nobody is to answer a message that comes now, if that is so.
-    pub(super) fn skipped(&self, event: &Incoming<'_>, now: i64) -> Option<String> {
-        let stale = self
-            .limits
-            .stale
-            .filter(|stale| stale.then == OnStale::Skip)?;
-        let age = stale.age_ms(written_at(event), now)?;
-        let minutes = age / 60_000;
-        Some(format!(
-            "skipped: it came {minutes} min after it was written (STALE_AFTER)"
-        ))
+    /// Why nobody is to answer a message that comes now, if that is so. One that only
+    /// seems to be late, since the clock was set ahead meanwhile, is answered.
+    pub(super) fn skipped(
+        &self,
+        tx: &Tx<'_>,
+        now: i64,
+        event: &Incoming<'_>,
+    ) -> Result<Option<String>> {
+        let skip = |stale: &Stale| stale.then == OnStale::Skip;
+        let stale = self.limits.stale.filter(skip);
+        let age = stale.and_then(|stale| stale.age_ms(written_at(event), now));
+        Ok(match age {
+            Some(age) if !was_set_ahead(tx, now, age)? => Some(format!(
+                "skipped: it came {} min after it was written (STALE_AFTER)",
+                age / 60_000
+            )),
+            _ => None,
+        })
     }
 
     /// A message goes to nobody who answers. What it says of marketing is kept.

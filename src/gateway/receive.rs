@@ -92,7 +92,7 @@ impl Gateway {
                 let priority = Priority::Reply;
                 let due = self.due_at(event, now);
                 let job = tx.push_job(self.bot, conversation, Some(id), None, priority, due)?;
-                let Some(why) = self.skipped(event, now) else {
+                let Some(why) = self.skipped(tx, now, event)? else {
                     received.to_deliver = true;
                     continue;
                 };

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::gateway::prune;
+use crate::policy::stale::{OnStale, Stale};
 
 const HOURS: i64 = 5 * 60 * MINUTE;
 const DAY: i64 = 24 * 60 * MINUTE;
@@ -95,6 +96,35 @@ fn what_may_have_gone_out_waits_for_a_whole_window_after_the_clock_was_set_ahead
     bench.now += 1;
     let again = bench.sends().remove(0);
     assert_eq!((again.outbox, again.resent), (first.outbox, true));
+}
+
+#[test]
+fn what_only_seems_to_come_late_since_the_clock_was_set_ahead_is_answered() {
+    let mut bench = Bench::with(Limits {
+        stale: Some(Stale {
+            after_ms: 60 * MINUTE,
+            then: OnStale::Skip,
+        }),
+        ..Limits::default()
+    });
+    let write = |bench: &mut Bench, n: u64, minutes_ago: i64| {
+        let id = format!("wamid.{n}");
+        let sample = Sample {
+            number: NUMBER,
+            from: ANN,
+            id: &id,
+            timestamp: (bench.now - minutes_ago * MINUTE) / 1_000,
+            ..Sample::default()
+        };
+        let body = sample::notification("text", &sample).unwrap();
+        bench.receive(&body).to_deliver
+    };
+    assert!(write(&mut bench, 1, 0));
+    bench.set_ahead(HOURS);
+    // Written just now, by Meta's clock, while ours is hours ahead.
+    assert!(write(&mut bench, 2, 5 * 60));
+    bench.now += HOURS;
+    assert!(!write(&mut bench, 3, 2 * 60), "nobody has set it since");
 }
 
 #[test]
