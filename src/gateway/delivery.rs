@@ -139,8 +139,8 @@ impl Gateway {
             }
         };
         let newest = mates.iter().map(|mate| mate.received_at);
-        let newest = newest.fold(event.received_at, i64::max);
-        if job.attempts > 0 && is_older(tx, now, consumer.age_max_ms, newest)? {
+        let since = job.open_since(newest.fold(event.received_at, i64::max), now);
+        if job.attempts > 0 && is_older(tx, now, consumer.age_max_ms, since)? {
             return give_up(tx, now, &job, &consumer.too_old());
         }
         if let Some(why) = self.not_for_the_bot(tx, now, &job, event.kind)? {

@@ -195,7 +195,8 @@ impl Gateway {
             }
             _ => return Ok(Fate::IsOut),
         }
-        if is_older(tx, now, self.limits.send_age_max_ms, message.created_at)? {
+        let since = job.open_since(message.created_at, now);
+        if is_older(tx, now, self.limits.send_age_max_ms, since)? {
             return ends(SendState::Failed, "could not be sent within SEND_MAX_AGE");
         }
         // What may have gone out goes out again as it was.

@@ -194,6 +194,18 @@ pub struct Job {
     /// The first job of the burst that it is handed over with, as it was when the
     /// burst was made; its own id when it goes alone whatever comes.
     pub burst: Option<JobId>,
+    /// When an operator had it done again last, in Unix milliseconds.
+    pub reopened_at: Option<i64>,
+}
+
+impl Job {
+    /// Since when it counts how old its work is, which is from that time: what an operator
+    /// wants done again is as if it had come then.
+    pub fn open_since(&self, at: i64, now: i64) -> i64 {
+        // One to come: the clock was set back.
+        let again = self.reopened_at.filter(|again| *again <= now);
+        again.map_or(at, |again| again.max(at))
+    }
 }
 
 /// An attempt at a job that did not end well.

@@ -457,12 +457,15 @@ INSERT INTO filed SELECT 'talk', coalesce(max(id), 0) FROM event;
 /// * `other_wamid`: ids that Graph gave a message beside the one in its row: of a try
 ///   that failed before an operator's, or of one whose answer was lost. What version 3
 ///   had of them is not known.
+/// * `job.reopened_at`: when an operator had it done again last; how old it may become
+///   counts from then on.
 const VERSION_4: &str = "
 CREATE TABLE other_wamid(
   wamid TEXT PRIMARY KEY,
   message INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX other_wamid_message ON other_wamid(message);
+ALTER TABLE job ADD COLUMN reopened_at INTEGER;
 ";
 
 /// The version of the file's schema; 0 for a new file.

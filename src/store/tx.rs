@@ -30,7 +30,7 @@ macro_rules! queue_columns {
 }
 macro_rules! job_columns {
     () => {
-        "id, queue, lane, event, outbox, state, attempts, media, burst"
+        "id, queue, lane, event, outbox, state, attempts, media, burst, reopened_at"
     };
 }
 macro_rules! message_columns {
@@ -198,6 +198,7 @@ fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
         attempts: row.get(6)?,
         media: row.get(7)?,
         burst: row.get(8)?,
+        reopened_at: row.get(9)?,
     })
 }
 

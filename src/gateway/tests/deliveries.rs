@@ -145,6 +145,32 @@ fn an_event_too_old_to_be_tried_again_is_a_dead_letter() {
     assert_eq!(events.collect::<Vec<_>>(), [1]);
 }
 
+/// Of a thousand dead letters that were replayed those were dead again on which the app
+/// stumbled once.
+#[test]
+fn what_is_replayed_is_tried_for_as_long_as_if_it_had_just_come() {
+    let mut bench = Bench::new();
+    bench.write(ANN, None);
+    let first = bench.deliveries().remove(0);
+    let reason = "no".into();
+    bench.delivered(&first, &Outcome::Dead { reason });
+    let age = bench.limits.delivery_age_max_ms;
+    bench.now += 3 * age;
+    let now = bench.now;
+    let replayed = bench.database.commit(|tx| inbox::replay(tx, now, 1));
+    assert_eq!(replayed.unwrap(), inbox::Replayed::Again);
+    for attempt in 1..4 {
+        let again = bench.deliveries().remove(0);
+        assert_eq!(again.attempt, attempt);
+        bench.delivered(&again, &later(1, false));
+        bench.now += MINUTE;
+    }
+    bench.now = now + age + 1;
+    assert!(bench.deliveries().is_empty(), "a dead letter again");
+    let letters = bench.database.read(|tx| tx.dead_before(i64::MAX, 9));
+    assert_eq!(letters.unwrap().len(), 1);
+}
+
 /// It was handed over again at once, and again, at full speed.
 #[test]
 fn a_handler_that_wants_to_wait_for_long_waits_for_an_hour() {

@@ -73,6 +73,39 @@ fn a_held_message_lets_its_lane_go_on_and_keeps_its_place_for_a_retry() {
     assert_eq!(bench.sends()[0].outbox, 1);
 }
 
+/// The README says so of what came too late for the window, and it failed at once by its
+/// age.
+#[test]
+fn what_is_retried_is_tried_for_as_long_as_if_it_had_just_come() {
+    let age = 12 * 60 * MINUTE;
+    let mut bench = Bench::with(Limits {
+        send_age_max_ms: age,
+        ..Limits::default()
+    });
+    bench.queue(ANN, 1);
+    let send = bench.sends().remove(0);
+    bench.sent(&send, &error(131_047, None));
+    assert_eq!(bench.outbox(1).0, SendState::Failed);
+    bench.now += 3 * age;
+    let written_again = Sample {
+        number: NUMBER,
+        from: ANN,
+        id: "wamid.again",
+        timestamp: bench.now / 1_000,
+        ..Sample::default()
+    };
+    bench.receive(&sample::notification("text", &written_again).unwrap());
+    assert_eq!(steer(&mut bench, outbox::retry), Steered::Done);
+    let again = bench.sends().remove(0);
+    bench.sent(&again, &error(131_056, None));
+    bench.now += age;
+    let again = bench.sends().remove(0);
+    bench.sent(&again, &error(131_056, None));
+    bench.now += MINUTE;
+    assert!(bench.sends().is_empty(), "too old again");
+    assert_eq!(bench.outbox(1).0, SendState::Failed);
+}
+
 #[test]
 fn what_is_on_its_way_or_over_cannot_be_held() {
     let mut bench = Bench::new();

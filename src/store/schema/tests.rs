@@ -283,6 +283,27 @@ fn what_version_1_stored_is_one_thread_a_conversation() {
 }
 
 #[test]
+fn jobs_of_version_3_were_never_opened_again() {
+    let path = file("jobs-of-version-3.db");
+    let _ = std::fs::remove_file(&path);
+    let old = Connection::open(&path).unwrap();
+    for version in [VERSION_1, VERSION_2, VERSION_3] {
+        old.execute_batch(version).unwrap();
+    }
+    old.execute_batch("INSERT INTO job(id, queue, lane, outbox, state) VALUES(4, 7, 3, 17, 3)")
+        .unwrap();
+    old.pragma_update(None, "user_version", 3).unwrap();
+    let mut database = Database::open(&path, Access::Serve).unwrap();
+    let again = database.commit(|tx| {
+        let job = tx.job(4)?.expect("it was kept");
+        assert_eq!(job.reopened_at, None);
+        tx.reopen_job(&job, 9)?;
+        tx.job(4)
+    });
+    assert_eq!(again.unwrap().unwrap().reopened_at, Some(9));
+}
+
+#[test]
 fn what_version_2_wrote_of_conversations_is_kept_and_goes_on() {
     let path = file("version-2.db");
     let _ = std::fs::remove_file(&path);

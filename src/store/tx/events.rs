@@ -99,7 +99,7 @@ impl Tx<'_> {
                  FROM job WHERE event = ?1 ORDER BY id"
             ),
             params![event],
-            |row| Ok((job(row)?, row.get(9)?, row.get(10)?)),
+            |row| Ok((job(row)?, row.get(10)?, row.get(11)?)),
         )
     }
 }

@@ -164,10 +164,10 @@ impl Tx<'_> {
         for id in again {
             self.execute(
                 "UPDATE job SET state = 0, due = NULL, not_before = 0, attempts = 0, error = NULL,
-                                lane = ?2,
+                                lane = ?2, reopened_at = ?3,
                                 burst = CASE WHEN event IS NULL THEN NULL ELSE coalesce(burst, id) END
                  WHERE id = ?1",
-                params![id, job.lane],
+                params![id, job.lane, now],
             )?;
             self.execute(
                 "INSERT OR IGNORE INTO lane(queue, lane, job) VALUES(?1, ?2, ?3)",
@@ -289,8 +289,8 @@ impl Tx<'_> {
             false => ended!("state >= 2"),
         };
         self.rows(sql, params![after, limit as i64], |row| {
-            let received_at: Option<i64> = row.get(10)?;
-            Ok((job(row)?, row.get(9)?, received_at.unwrap_or_default()))
+            let received_at: Option<i64> = row.get(11)?;
+            Ok((job(row)?, row.get(10)?, received_at.unwrap_or_default()))
         })
     }
 

@@ -84,7 +84,7 @@ impl Tx<'_> {
             job_columns!(),
             ", error FROM job WHERE media = ?1"
         );
-        self.row(sql, params![media], |row| Ok((job(row)?, row.get(9)?)))
+        self.row(sql, params![media], |row| Ok((job(row)?, row.get(10)?)))
     }
 
     /// Notes that a file is on disk.
