@@ -8,6 +8,7 @@ use super::clock;
 use super::doctor::{NUMBERS_MAX, number_state, token_ends};
 use super::live::{InForce, Live};
 use super::log::Few;
+use super::threads;
 use crate::config::{Config, Secret};
 use crate::gateway::alarms::{self, View};
 use crate::gateway::known;
@@ -66,7 +67,7 @@ impl Alarms {
             .name("alarms".into())
             .spawn(move || {
                 while !watch.stopping.load(Ordering::SeqCst) {
-                    watch.round();
+                    threads::round("alarms", || watch.round());
                     thread::park_timeout(LOOK);
                 }
             })?;

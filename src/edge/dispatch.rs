@@ -2,6 +2,7 @@
 
 use super::clock;
 use super::live::Live;
+use super::threads;
 use crate::gateway::{self, Claimed, Work, clock_set};
 use crate::store::rows::QueueKind;
 use crate::store::{Committer, Result};
@@ -138,8 +139,7 @@ impl Pool {
             workers: Condvar::new(),
         });
         let (claiming, claims) = (Arc::clone(&shared), Arc::clone(&job));
-        let thread = thread::Builder::new().name(format!("{name}-claim"));
-        let claimer = thread.spawn(move || claim(&claiming, &*claims))?;
+        let claimer = threads::start(format!("{name}-claim"), move || claim(&claiming, &*claims))?;
         let pool = Pool {
             name: name.to_owned(),
             job,
@@ -158,8 +158,8 @@ impl Pool {
         let mut threads = self.threads();
         while threads.len() <= workers {
             let (shared, job) = (Arc::clone(&self.shared), Arc::clone(&self.job));
-            let thread = thread::Builder::new().name(format!("{}-{}", self.name, threads.len()));
-            threads.push(thread.spawn(move || work(&shared, &*job))?);
+            let name = format!("{}-{}", self.name, threads.len());
+            threads.push(super::threads::start(name, move || work(&shared, &*job))?);
             self.shared.state().idle += 1;
         }
         self.shared.claimer.notify_one();

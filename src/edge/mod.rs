@@ -13,6 +13,7 @@
 //! * [`dispatch`]: jobs from the queue to worker threads and back
 //! * [`names`]: what people are called, learned behind the events
 //! * [`gate`]: calls that come late do not come at once
+//! * [`threads`]: those that the service cannot do without
 //! * [`waiting`]: callers who wait for Graph's answer
 //! * [`ready`]: whether all parts do their work
 //! * [`metrics`]: what the service counts about itself
@@ -36,6 +37,7 @@ pub mod ready;
 pub mod serve;
 pub mod standin;
 pub mod systemd;
+pub mod threads;
 pub mod upkeep;
 pub mod upload;
 pub mod waiting;

@@ -2,6 +2,7 @@
 //! console to look for them.
 
 use super::live::Live;
+use super::threads;
 use crate::gateway::names::{self, Learned};
 use crate::store::rows::EventId;
 use crate::store::{Committer, Reader, Result};
@@ -41,11 +42,11 @@ impl Names {
         thread::Builder::new().name("names".into()).spawn(move || {
             while !ended.load(Ordering::Relaxed) {
                 let wanted = live.now().config.console.is_some();
-                let step = if wanted { learner.step() } else { Ok(false) };
-                thread::sleep(match step {
-                    Ok(true) => BETWEEN,
+                let step = || if wanted { learner.step() } else { Ok(false) };
+                thread::sleep(match threads::round("names", step) {
+                    Some(Ok(true)) => BETWEEN,
                     // What is wrong with the store others tell.
-                    Ok(false) | Err(_) => EVERY,
+                    Some(Ok(false) | Err(_)) | None => EVERY,
                 });
             }
         })?;

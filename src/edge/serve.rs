@@ -91,6 +91,7 @@ impl Running {
         let gateway = open_queue(&mut database, config, &handlers)?;
         let commits = Commits::new(Arc::clone(&metrics));
         let (committer, store_thread) = threads(Committer::start(database, commits))?;
+        let store_thread = threads(super::threads::watch(store_thread))?;
         let shared = Shared {
             live: Live::new(InForce {
                 observers: InForce::observers(config),

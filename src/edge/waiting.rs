@@ -4,6 +4,7 @@
 
 use super::http::Answer;
 use super::http::respond::Later;
+use super::threads;
 use crate::store::rows::OutboxId;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -37,7 +38,8 @@ impl WaitingRoom {
             .spawn(move || {
                 loop {
                     thread::sleep(LOOK_EVERY);
-                    own.send_away(|waiting| waiting.until <= Instant::now());
+                    let over = |waiting: &Waiting| waiting.until <= Instant::now();
+                    threads::round("waiting", || own.send_away(over));
                 }
             })?;
         Ok(room)

@@ -7,9 +7,9 @@
 
 use super::Answer;
 use super::exchange::Exchange;
+use crate::edge::threads;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::thread;
 use std::time::Duration;
 
 /// Hands requests and their answers to the responder thread.
@@ -28,9 +28,7 @@ impl Responder {
     /// Starts the thread. It ends when the last `Responder` is gone.
     pub fn start() -> std::io::Result<Responder> {
         let (answers, waiting) = channel();
-        thread::Builder::new()
-            .name("respond".into())
-            .spawn(move || write_all(&waiting))?;
+        threads::start("respond", move || write_all(&waiting))?;
         Ok(Responder { answers })
     }
 

@@ -2,6 +2,7 @@
 
 use crate::edge::http::server::HttpServer;
 use crate::edge::systemd;
+use crate::edge::threads;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,9 +24,7 @@ pub(super) fn start(
     listeners: Vec<Arc<HttpServer>>,
     stopping: Arc<AtomicBool>,
 ) -> io::Result<JoinHandle<()>> {
-    thread::Builder::new()
-        .name("watchdog".into())
-        .spawn(move || watch(&listeners, &stopping))
+    threads::start("watchdog", move || watch(&listeners, &stopping))
 }
 
 fn watch(listeners: &[Arc<HttpServer>], stopping: &AtomicBool) {

@@ -4,6 +4,7 @@
 use super::{Inside, Passed, Upkeep};
 use crate::edge::clock;
 use crate::edge::live::Live;
+use crate::edge::threads;
 use crate::policy::upkeep as policy;
 use crate::store::{Committer, Result};
 use std::sync::Arc;
@@ -71,12 +72,13 @@ fn rounds(live: &Live, mut upkeep: Upkeep<Inside>) {
     while wait(every) {
         every = policy::ROUND_EVERY;
         let retention_ms = live.now().config.retention_ms;
-        match round(&mut upkeep, retention_ms, number) {
-            Ok(passed) => tell(&passed),
+        match threads::round("upkeep", || round(&mut upkeep, retention_ms, number)) {
+            Some(Ok(passed)) => tell(&passed),
             // Whoever has work for the store says what is wrong with it.
-            Err(error) => {
+            Some(Err(error)) => {
                 log::warn!("msg=\"upkeep was broken off; trying again later\" error=\"{error}\"");
             }
+            None => {}
         }
         number = (number + 1) % ROUNDS_A_DAY;
     }

@@ -65,6 +65,7 @@ use super::seats::{Seat, Seats};
 use super::under_way::{Counted, UnderWay};
 use crate::edge::live::Live;
 use crate::edge::names::Names;
+use crate::edge::threads;
 use crate::store::{Committer, Reader};
 use desk::{Asked, Changed, Desk};
 use reply::Reply;
@@ -210,7 +211,7 @@ fn work(desk: &Desk, jobs: &Mutex<Receiver<Job>>) {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         // Nobody sends any more: the service is gone.
         let Ok(job) = job else { return };
-        answer(desk, &reader, job);
+        threads::round("console", || answer(desk, &reader, job));
     }
 }
 
