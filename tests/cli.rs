@@ -331,6 +331,79 @@ fn check_tells_what_is_fine_and_what_is_wrong() {
     check(&nowhere, &["serve"], 1, "check that its folder exists");
 }
 
+/// Only at the start it was said, and of MEDIA_DIR not before the first file.
+#[test]
+fn check_tells_of_folders_in_which_the_service_may_not_write_and_leaves_nothing_there() {
+    use std::fs::{Permissions, create_dir, set_permissions};
+    use std::os::unix::fs::{PermissionsExt, chown};
+    use std::os::unix::process::CommandExt;
+    const SERVICE: u32 = 65_534;
+    let (folder, setup) = bare();
+    let [data, media] = ["data", "media"].map(|name| folder.path().join(name));
+    let database = data.join("wabridge.db");
+    let media_dir = media.join("files");
+    let setup = setup
+        .set("DATABASE_URL", database.to_str().unwrap())
+        .set("MEDIA_DIR", media_dir.to_str().unwrap());
+    let says = |setup: &Setup| {
+        let output = setup.run(&["check"]);
+        (output.status.code().unwrap(), out(&output))
+    };
+    let (code, text) = says(&setup);
+    assert!(
+        code == 1 && text.contains("database: there is no folder"),
+        "{text}"
+    );
+    assert!(text.contains("MEDIA_DIR: there is no folder"), "{text}");
+    for folder in [&data, &media] {
+        create_dir(folder).unwrap();
+    }
+    let (code, text) = says(&setup);
+    assert!(code == 0 && text.contains("ok     MEDIA_DIR: "), "{text}");
+    assert!(data.read_dir().unwrap().next().is_none());
+    assert!(media.read_dir().unwrap().next().is_none());
+    if !rustix::process::geteuid().is_root() {
+        let rights = |mode| {
+            for folder in [&data, &media] {
+                set_permissions(folder, Permissions::from_mode(mode)).unwrap();
+            }
+        };
+        rights(0o500);
+        let (code, text) = says(&setup);
+        assert_eq!(
+            (code, text.matches("we may not write in").count()),
+            (1, 2),
+            "{text}"
+        );
+        rights(0o700);
+        return;
+    }
+    // The service has a user of its own, and the folders are root's.
+    let mut command = setup.command(&["check"]);
+    let Ok(output) = command.uid(SERVICE).gid(SERVICE).output() else {
+        return skipped("check by another user: it may not run the binary");
+    };
+    assert_eq!(
+        out(&output).matches("we may not write in").count(),
+        2,
+        "{}",
+        out(&output)
+    );
+    // It made the database, and root made MEDIA_DIR.
+    drop(setup.serve());
+    for path in [&data, &database] {
+        chown(path, Some(SERVICE), Some(SERVICE)).unwrap();
+    }
+    let (code, text) = says(&setup);
+    let mend = format!(
+        "may not write in {0}: chown {SERVICE} {0}",
+        media_dir.display()
+    );
+    assert!(code == 1 && text.contains(&mend), "{text}");
+    chown(&media_dir, Some(SERVICE), Some(SERVICE)).unwrap();
+    assert_eq!(says(&setup).0, 0);
+}
+
 #[test]
 fn one_service_a_file_and_one_a_port() {
     let place = Place::new(&[]);

@@ -2,6 +2,7 @@
 //! `--online`, at Meta; each with its mend.
 
 use super::findings::Report;
+use super::folders::{Maker, hindrance};
 use super::{Chain, Failure, Outcome};
 use crate::config::{self, Config, Listen, Sources, table};
 use crate::edge::clock;
@@ -19,7 +20,8 @@ use lexopt::{Arg, Parser, ValueExt};
 use std::path::Path;
 
 pub const HELP: &str = "\
-Tells what is wrong with the settings, the rules and the database, and how to mend each.
+Tells what is wrong with the settings, the rules, the database and the folders that are written to,
+and how to mend each.
 
 Usage: wabridge check [--online] [--json] [--waba ID]... [--number PHONE_NUMBER_ID]... [--app ID]
 
@@ -77,6 +79,7 @@ pub fn run(mut parser: Parser) -> Outcome {
     // A setting that is wrong stands at its default by now, or at none.
     if !config.database.as_os_str().is_empty() {
         database(report, &config.database);
+        files(report, &config);
     }
     if well {
         listener(report, "LISTEN", &config.listen);
@@ -171,17 +174,14 @@ fn observers(report: &mut Report, config: &Config) {
 }
 
 fn database(report: &mut Report, path: &Path) {
+    // Its log and its lock are files beside it.
+    if let Some(why) = hindrance(folder_of(path), Maker::of(path)) {
+        report.wrong("database", &format!("{why}, or set DATABASE_URL"));
+        return;
+    }
     if !path.exists() {
-        match folder_of(path) {
-            Ok(()) => report.fine(
-                "database",
-                &format!("{} will be made at the first start", path.display()),
-            ),
-            Err(folder) => report.wrong(
-                "database",
-                &format!("there is no folder {folder}: make it, or set DATABASE_URL"),
-            ),
-        };
+        let says = format!("{} will be made at the first start", path.display());
+        report.fine("database", &says);
         return;
     }
     let size = std::fs::metadata(path).map_or(0, |meta| meta.len());
@@ -212,14 +212,27 @@ fn database(report: &mut Report, path: &Path) {
     };
 }
 
-/// Whether there is the folder of a file that is still to be made; else the folder.
-fn folder_of(path: &Path) -> Result<(), String> {
+/// Where customers' files go; the folder is made when it is not there.
+fn files(report: &mut Report, config: &Config) {
+    let Some(media) = &config.media else { return };
+    let (path, maker) = (&media.folder, Maker::of(&config.database));
+    let (folder, says) = match path.exists() {
+        true => (path.as_path(), path.display().to_string()),
+        false => (
+            folder_of(path),
+            format!("{} will be made at the first start", path.display()),
+        ),
+    };
+    match hindrance(folder, maker) {
+        None => report.fine("MEDIA_DIR", &says),
+        Some(why) => report.wrong("MEDIA_DIR", &why),
+    };
+}
+
+/// The folder that a file is in.
+fn folder_of(path: &Path) -> &Path {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    match folder.is_dir() {
-        true => Ok(()),
-        false => Err(folder.display().to_string()),
-    }
+    folder.unwrap_or(Path::new("."))
 }
 
 /// Sending may be halted; the service starts all the same.
@@ -236,12 +249,9 @@ fn note_halts(report: &mut Report, path: &Path) {
 fn listener(report: &mut Report, setting: &'static str, listen: &Listen) {
     // To try a path would make it.
     if let Listen::Unix(path) = listen {
-        match folder_of(path) {
-            Ok(()) => report.fine(setting, &listen.to_string()),
-            Err(folder) => report.wrong(
-                setting,
-                &format!("there is no folder {folder}: make it, or set another {setting}"),
-            ),
+        match hindrance(folder_of(path), Maker::Us) {
+            None => report.fine(setting, &listen.to_string()),
+            Some(why) => report.wrong(setting, &format!("{why}, or set another {setting}")),
         };
         return;
     }

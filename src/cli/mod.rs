@@ -4,6 +4,7 @@ mod backup;
 mod check;
 mod demo;
 mod findings;
+mod folders;
 mod forget;
 mod handover;
 mod hash_password;
