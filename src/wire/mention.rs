@@ -16,16 +16,20 @@ pub fn names(json: &str, id: &str) -> bool {
     if id.len() < LEN_MIN || is_word(id) || !id.bytes().all(plain) {
         return false;
     }
-    let mut found = json
-        .match_indices(id)
-        .map(|(at, _)| (&json[..at], &json[at + id.len()..]));
-    let is_named = found.any(|(before, after)| {
+    let mut is_named = false;
+    for (at, _) in json.match_indices(id) {
+        let (before, after) = (&json[..at], &json[at + id.len()..]);
         let before = before.strip_suffix('+').unwrap_or(before);
         let Some(before) = before.strip_suffix('"').filter(|_| after.starts_with('"')) else {
-            return false;
+            continue;
         };
-        !is_own(before) && !is_key(&after[1..])
-    });
+        // Whatever else has the business's own id here means the business: what its owner
+        // wrote from the phone has it as `from`.
+        if is_own(before) {
+            return false;
+        }
+        is_named |= !is_key(&after[1..]);
+    }
     is_named && !is_account(json, id)
 }
 
@@ -92,6 +96,14 @@ mod tests {
         check(r#"{"display_phone_number" : "+15550100001"}"#, false);
         check(
             r#"{"display_phone_number":"15550100001","from":"15550100001"}"#,
+            false,
+        );
+        check(
+            r#"{"from":"15550100001","to":"1","display_phone_number":"15550100001"}"#,
+            false,
+        );
+        check(
+            r#"{"display_phone_number":"15550109000","from":"15550100001"}"#,
             true,
         );
     }
