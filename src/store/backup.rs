@@ -41,11 +41,18 @@ impl Database {
 
     fn copy_and_check(&self, part: &Path, to: &Path) -> Result<Copied> {
         // SQLite writes into a file that is there if it is empty, and so the
-        // copy is its owner's alone from its first byte on.
+        // copy is its owner's alone from its first byte on. What is there already is
+        // left of one that was broken off, or somebody laid it there, or a link, to
+        // read what we write: in a folder where others write too.
+        match fs::remove_file(part) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(cannot_write(to, error));
+            }
+            _ => {}
+        }
         File::options()
-            .create(true)
+            .create_new(true)
             .write(true)
-            .truncate(true)
             .mode(0o600)
             .open(part)
             .map_err(|source| cannot_write(to, source))?;
@@ -124,6 +131,26 @@ mod tests {
         assert_eq!(left, ["copy.db"]);
         // It serves, as it is.
         Database::open(&copy, Access::Serve).unwrap();
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn what_lies_where_the_copy_is_made_is_neither_written_nor_kept() {
+        let folder = folder("laid");
+        let database = Database::open(&folder.join("a.db"), Access::Serve).unwrap();
+        let (copy, part) = (folder.join("copy.db"), folder.join("copy.db-part"));
+        let others = folder.join("others");
+        fs::write(&others, "theirs").unwrap();
+        std::os::unix::fs::symlink(&others, &part).unwrap();
+        database.copy_to(&copy).unwrap();
+        assert_eq!(fs::read(&others).unwrap(), b"theirs");
+        assert!(!fs::symlink_metadata(&copy).unwrap().is_symlink());
+        // One that everybody reads.
+        fs::write(&part, "").unwrap();
+        fs::set_permissions(&part, PermissionsExt::from_mode(0o666)).unwrap();
+        database.copy_to(&copy).unwrap();
+        let mode = fs::metadata(&copy).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
         fs::remove_dir_all(folder).unwrap();
     }
 
