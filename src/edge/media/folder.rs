@@ -4,6 +4,7 @@
 
 use crate::wire::media::Digest;
 use ring::digest;
+use rustix::fs::OFlags;
 use std::fmt;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
@@ -51,9 +52,16 @@ impl From<io::Error> for Unwritten {
     }
 }
 
-/// A file of the folder by its name, if it is there; never one outside.
+/// A file of the folder by its name, if it is there; never one outside, nor one that a
+/// link leads to.
 pub fn read(folder: &Path, name: &str) -> Option<File> {
-    is_ours(name).then(|| File::open(folder.join(name)).ok())?
+    let path = is_ours(name).then(|| folder.join(name))?;
+    let no_link = OFlags::NOFOLLOW.bits() as i32;
+    File::options()
+        .read(true)
+        .custom_flags(no_link)
+        .open(path)
+        .ok()
 }
 
 /// Removes a file of the folder, if it is there; never one outside.
@@ -101,8 +109,13 @@ pub fn older_than(folder: &Path, before: i64) -> io::Result<Vec<String>> {
         let Ok(name) = entry.file_name().into_string() else {
             continue;
         };
-        let about = entry.metadata()?;
-        if is_stored(&name) && about.is_file() && about.mtime() * 1_000 < before {
+        let about = match entry.metadata() {
+            Ok(about) => about,
+            // It went meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        if is_stored(&name) && about.is_file() && about.mtime().saturating_mul(1_000) < before {
             names.push(name);
         }
     }
@@ -139,6 +152,10 @@ impl Folder {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
                 _ => {}
             }
+        }
+        // Somebody who may write here could have us remove what a link leads to.
+        if !fs::symlink_metadata(path.join(PARTIAL))?.is_dir() {
+            return Err(io::ErrorKind::NotADirectory.into());
         }
         for left in fs::read_dir(path.join(PARTIAL))? {
             fs::remove_file(left?.path())?;
@@ -294,6 +311,20 @@ mod tests {
         fs::write(path.join(PARTIAL).join("8"), b"half").unwrap();
         Folder::open(&path).unwrap();
         assert!(names(&path.join(PARTIAL)).is_empty());
+    }
+
+    #[test]
+    fn no_link_leads_out_of_the_folder() {
+        let (path, outside) = (folder("links"), folder("links-outside"));
+        fs::create_dir_all(&outside).unwrap();
+        fs::write(outside.join("1"), b"theirs").unwrap();
+        fs::create_dir_all(&path).unwrap();
+        std::os::unix::fs::symlink(&outside, path.join(PARTIAL)).unwrap();
+        assert!(Folder::open(&path).is_err());
+        std::os::unix::fs::symlink(outside.join("1"), path.join("abc.txt")).unwrap();
+        assert!(read(&path, "abc.txt").is_none());
+        remove(&path, "abc.txt").unwrap();
+        assert_eq!(fs::read(outside.join("1")).unwrap(), b"theirs");
     }
 
     #[test]
