@@ -229,23 +229,20 @@ impl World {
         let of = self.upkeep.luck.chance(0.5).then_some(number);
         let person = read(self.operator.read(|tx| Person::find(tx, of, &user)))?;
         let lane = self.book.lane_of(number, &user);
-        while self.forget_step(|tx| end_jobs(tx, now, &person, AT_ONCE))? == AT_ONCE {}
         let mut looked_at = [(Log::Events, 0), (Log::Messages, 0)];
         // Sometimes they were not looked for yet, and all is left to the last step.
-        for (log, after) in &mut looked_at {
-            if self.upkeep.luck.chance(0.2) {
-                continue;
-            }
-            let log = *log;
-            let found = read(self.operator.read(|tx| person.look(tx, log, 0)))?;
-            self.forget_step(|tx| person.remove(tx, now, log, &found.ids))?;
-            *after = found.upto;
-        }
+        let mut looks = [(); 2].map(|()| !self.upkeep.luck.chance(0.2));
         loop {
+            while self.forget_step(|tx| end_jobs(tx, now, &person, AT_ONCE))? == AT_ONCE {}
+            for ((log, after), looks) in looked_at.iter_mut().zip(looks) {
+                if looks {
+                    *after = self.remove_from(*log, *after, &person)?;
+                }
+            }
             let [(_, events), (_, messages)] = looked_at;
             match self.forget_step(|tx| person.leave(tx, now, events, messages))? {
                 Left::Forgotten(_) => break,
-                Left::NotYet(_) => {}
+                Left::NotYet(_) => looks = [true; 2],
                 Left::Changed => return Err("nobody else was there to change it".into()),
             }
         }
@@ -268,6 +265,19 @@ impl World {
             self.wake_soon(kind, self.now);
         }
         Ok(())
+    }
+
+    /// What a log has of somebody goes, from after a row on. The last row.
+    fn remove_from(&mut self, log: Log, mut after: i64, person: &Person) -> Check<i64> {
+        let now = self.clock();
+        loop {
+            let found = read(self.operator.read(|tx| person.look(tx, log, after)))?;
+            self.forget_step(|tx| person.remove(tx, now, log, &found.ids))?;
+            after = found.upto;
+            if !found.more {
+                return Ok(after);
+            }
+        }
     }
 
     fn only_theirs_is_gone(&self, lane: Lane, before: &Rows, after: &Rows, gone: &Gone) -> Check {
