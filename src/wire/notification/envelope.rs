@@ -41,8 +41,6 @@ struct Value<'a> {
     contacts: Vec<Contact<'a>>,
     /// The members that elements and contacts were found in.
     lists: Vec<usize>,
-    /// Contacts that no element names.
-    orphans: Vec<usize>,
 }
 
 struct Element<'a> {
@@ -53,7 +51,8 @@ struct Element<'a> {
     ids: Ids<'a>,
     /// The contact with one of these ids.
     contact: Option<usize>,
-    takes_orphans: bool,
+    /// Contacts that go with it beside that one, so as not to be lost.
+    others: Vec<usize>,
     /// The business did it, not the user.
     is_ours: bool,
 }
@@ -296,7 +295,6 @@ impl<'a> Value<'a> {
             members,
             number: raw::get_text(&about_us, "phone_number_id").unwrap_or_default(),
             lists: lists(&elements, &contacts),
-            orphans: Vec::new(),
             elements,
             contacts,
         };
@@ -305,9 +303,10 @@ impl<'a> Value<'a> {
         Some(value)
     }
 
-    /// A contact belongs to the elements that name it. One that no element
-    /// names belongs to those that name nobody; several such cannot be told
-    /// apart and go with the first element, so as not to be lost.
+    /// A contact belongs to the elements that name it; a second one of the same person
+    /// goes with the first of these. One of nobody that an element names belongs to
+    /// those that name nobody; several such cannot be told apart and go with the first
+    /// element.
     fn match_contacts(&mut self, own: &str) {
         for element in &mut self.elements {
             element.ids = Ids::of_element(element.kind, &element.members, own);
@@ -317,18 +316,32 @@ impl<'a> Value<'a> {
         let contacts: Vec<_> = self.contacts.iter().map(|c| &c.ids).collect();
         let owners = people::owners(&elements, &contacts);
 
-        let mut named = vec![false; self.contacts.len()];
-        for index in owners.iter().flatten() {
-            named[*index] = true;
+        let mut named_by: Vec<Option<usize>> = vec![None; self.contacts.len()];
+        for (element, contact) in owners.iter().enumerate() {
+            if let Some(contact) = contact {
+                named_by[*contact].get_or_insert(element);
+            }
         }
-        self.orphans = (0..named.len()).filter(|index| !named[*index]).collect();
-        let for_nameless = self.orphans.len() == 1 && elements.iter().any(|ids| ids.is_empty());
-        for (index, element) in self.elements.iter_mut().enumerate() {
-            element.contact = owners[index];
-            element.takes_orphans = match for_nameless {
-                true => element.ids.is_empty(),
-                false => index == 0,
-            };
+        let again = people::again(&contacts, &named_by);
+        for (element, contact) in self.elements.iter_mut().zip(owners) {
+            element.contact = contact;
+        }
+        let mut orphans = Vec::new();
+        for (contact, element) in again {
+            match element {
+                Some(element) => self.elements[element].others.push(contact),
+                None => orphans.push(contact),
+            }
+        }
+        let nameless = |element: &&mut Element<'_>| element.ids.is_empty();
+        let mut takers = self.elements.iter_mut().filter(nameless).peekable();
+        match orphans[..] {
+            [lone] if takers.peek().is_some() => takers.for_each(|e| e.others.push(lone)),
+            _ => self
+                .elements
+                .iter_mut()
+                .take(1)
+                .for_each(|e| e.others.append(&mut orphans)),
         }
     }
 
@@ -336,8 +349,7 @@ impl<'a> Value<'a> {
         &'v self,
         element: &'v Element<'a>,
     ) -> impl Iterator<Item = &'v Contact<'a>> {
-        let orphans = self.orphans.iter().filter(|_| element.takes_orphans);
-        let indices = element.contact.iter().chain(orphans);
+        let indices = element.contact.iter().chain(&element.others);
         indices.map(|index| &self.contacts[*index])
     }
 
@@ -394,8 +406,8 @@ impl<'a> Value<'a> {
     /// The contact that certainly is the user an element is about. To take one
     /// for another would make two people's conversations one.
     fn user_of(&self, element: &Element<'a>) -> Option<&Ids<'a>> {
-        let lone = match self.orphans[..] {
-            [index] if element.takes_orphans && element.ids.is_empty() => Some(index),
+        let lone = match element.others[..] {
+            [index] if element.ids.is_empty() => Some(index),
             _ => None,
         };
         let index = element.contact.or(lone)?;
@@ -460,7 +472,7 @@ impl<'a> Element<'a> {
             members: members.unwrap_or_default(),
             ids: Ids::default(),
             contact: None,
-            takes_orphans: false,
+            others: Vec::new(),
             is_ours: false,
         }
     }

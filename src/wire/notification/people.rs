@@ -85,6 +85,23 @@ pub(super) fn owners(elements: &[&Ids<'_>], contacts: &[&Ids<'_>]) -> Vec<Option
     elements.iter().map(owner).collect()
 }
 
+/// Each contact that no element names, of those that are named by these elements first;
+/// and the element that names the same person by another contact, if there is one.
+pub(super) fn again(
+    contacts: &[&Ids<'_>],
+    named_by: &[Option<usize>],
+) -> Vec<(usize, Option<usize>)> {
+    let (named, unnamed): (Vec<usize>, Vec<usize>) =
+        (0..contacts.len()).partition(|index| named_by[*index].is_some());
+    if unnamed.is_empty() {
+        return Vec::new();
+    }
+    let ids = |indices: &[usize]| indices.iter().map(|i| contacts[*i]).collect::<Vec<_>>();
+    let people = owners(&ids(&unnamed), &ids(&named)).into_iter();
+    let elements = people.map(|person| named_by[named[person?]]);
+    unnamed.into_iter().zip(elements).collect()
+}
+
 /// The contacts with this handle: several may share one.
 fn known_by<'x>(handle: &'x str, sorted: &'x [(&'x str, usize)]) -> impl Iterator<Item = usize> {
     let start = sorted.partition_point(|(other, _)| *other < handle);

@@ -193,6 +193,32 @@ fn contacts_go_with_the_messages_that_name_them() {
     );
 }
 
+/// It went with the first message, which was another person's, and was removed with that
+/// when they were forgotten.
+#[test]
+fn a_second_contact_of_a_person_goes_with_their_first_message() {
+    let a = r#"{"wa_id":"15550100001"}"#;
+    let b = r#"{"user_id":"US.2"}"#;
+    let b_also = r#"{"wa_id":"15550100002","user_id":"US.2"}"#;
+    let from_a = r#"{"id":"1","from":"15550100001"}"#;
+    let from_b = r#"{"id":"2","from_user_id":"US.2"}"#;
+    let nobodys = r#"{"id":"3"}"#;
+    for second in [b, b_also] {
+        let both = format!("{b},{second}");
+        check_contacts(
+            &format!("{a},{b},{second}"),
+            &format!("{from_a},{from_b},{from_b}"),
+            &[("15550100001", a), ("US.2", &both), ("US.2", b)],
+        );
+        // And is not of who names nobody.
+        check_contacts(
+            &format!("{b},{second}"),
+            &format!("{nobodys},{from_b}"),
+            &[("account 7", ""), ("US.2", &both)],
+        );
+    }
+}
+
 #[test]
 fn a_number_may_differ_from_its_wa_id_by_one_digit() {
     // Brazil, Mexico and Argentina, in numbers nobody has.
