@@ -45,9 +45,11 @@ impl Gateway {
         let latest = now + self.wait_max_ms();
         let mut halts = Vec::new();
         for mut halt in tx.halts()? {
-            // No probe is that far off: the clock was set back.
+            // No probe is that far off: the clock was set back. It is written down, since
+            // the clock may be set ahead again, and by a little less.
             if halt.probe_at > latest && halt.probe_at < NO_PROBE {
                 halt.probe_at = now;
+                tx.set_halt(&halt)?;
             }
             match self.is_over(&halt) {
                 true => end(tx, now, &halt)?,

@@ -62,6 +62,19 @@ fn a_closed_breaker_a_throttle_and_a_halt_open_again() {
     }
 }
 
+/// The probe waited until the clock was where it had been once.
+#[test]
+fn a_halt_is_probed_when_the_clock_was_set_back_and_a_little_less_ahead_again() {
+    let mut bench = Bench::new();
+    bench.queue(ANN, 1);
+    let send = bench.sends().remove(0);
+    bench.sent(&send, &error(131_042, None));
+    bench.now -= HOURS;
+    assert!(bench.sends().is_empty());
+    bench.now += HOURS - 30 * MINUTE;
+    assert_eq!(bench.sends().len(), 1);
+}
+
 #[test]
 fn what_was_to_be_sent_when_the_clock_was_set_ahead_is_sent_and_expires_later() {
     let mut bench = Bench::new();
