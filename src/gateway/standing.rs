@@ -60,7 +60,7 @@ pub fn note_asked(tx: &Tx<'_>, now: i64, told: &[(String, setup::Number)]) -> Re
 /// How a number is shown to people, as its events tell.
 fn display_of(tx: &Tx<'_>, number: &str) -> Result<Option<String>> {
     let event = tx.any_event_of_number(number)?;
-    let number = event.and_then(|body| Event::read(&body).number);
+    let number = event.and_then(|event| Event::read(&event.body).number);
     Ok(number.and_then(|number| number.display_phone_number))
 }
 

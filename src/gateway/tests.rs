@@ -35,7 +35,7 @@ use crate::policy::fetch::Fetch;
 use crate::policy::ladder::SendState;
 use crate::policy::pacing::Rate;
 use crate::policy::verdict::{self, Answer, Verdict};
-use crate::store::Database;
+use crate::store::{Database, Filing};
 use crate::wire::notification;
 use crate::wire::sample::{self, Recipient, Sample, Status};
 use std::time::Duration;
@@ -62,7 +62,13 @@ impl Bench {
     }
 
     fn with(limits: Limits) -> Bench {
-        Bench::on(Database::in_memory().unwrap(), limits)
+        // As under load: whoever looks must find what is not filed yet.
+        let filing = Filing {
+            most: 10_000,
+            at_least: 0,
+        };
+        let database = Database::in_memory().unwrap().with_filing(filing);
+        Bench::on(database, limits)
     }
 
     fn on(mut database: Database, limits: Limits) -> Bench {

@@ -41,3 +41,16 @@ fn a_number_is_known_by_how_it_is_shown_and_stands_as_was_told_last() {
     assert_eq!((standing.quality, at), (Some(Quality::Fine), now));
     assert_eq!(standing.limit.as_deref(), Some("TIER_1K"));
 }
+
+#[test]
+fn how_a_number_is_shown_is_known_at_once() {
+    let mut bench = Bench::new();
+    let shown = |bench: &Bench| {
+        let look = |tx: &Tx<'_>| tx.any_event_of_number(NUMBER);
+        let shown = bench.database.read(look).unwrap();
+        shown.map(|event| event.id)
+    };
+    assert_eq!(shown(&bench), None);
+    bench.write(ANN, None);
+    assert_eq!(shown(&bench), Some(1));
+}

@@ -18,7 +18,7 @@ const BY_ID: &str = "SELECT conversation FROM alias
     WHERE number = ?1 AND user >= ?2 AND user < ?3 ORDER BY user LIMIT ?4";
 
 const LAST_SAID: &str = "SELECT nullif(max(
-      coalesce((SELECT received_at FROM event WHERE id = c.last_event), 0),
+      coalesce((SELECT received_at FROM event WHERE id = ?2), 0),
       coalesce((SELECT created_at FROM outbox WHERE id = c.last_message), 0)), 0)
     FROM conversation AS c WHERE c.id = ?1";
 
@@ -123,9 +123,9 @@ impl Tx<'_> {
 
     /// When the last word in a conversation's own chains was said, in Unix milliseconds.
     pub fn last_said(&self, id: ConversationId) -> Result<Option<i64>> {
-        Ok(self
-            .row(LAST_SAID, params![id], |row| row.get(0))?
-            .flatten())
+        let last_event = self.talk(id)?.last_event;
+        let said = self.row(LAST_SAID, params![id, last_event], |row| row.get(0))?;
+        Ok(said.flatten())
     }
 
     /// Events that are the last of their conversation, the newest first, among

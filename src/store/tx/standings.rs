@@ -3,6 +3,10 @@
 use super::*;
 use crate::policy::standing::{Quality, Standing, Throughput};
 
+/// Ids of people that are looked at for one who has said something. Without, it is
+/// but those whom the business wrote to.
+const LOOKED_AT: i64 = 100;
+
 impl Tx<'_> {
     /// What was told of a number, named by the digits it is shown by, and when.
     pub fn standing(&self, digits: &str) -> Result<Option<(Standing, i64)>> {
@@ -35,13 +39,18 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// An event that was said to a number or by it, of whichever conversation: it
+    /// An event that was said to a number or by it, of one of its conversations: it
     /// tells how the number is shown.
-    pub fn any_event_of_number(&self, number: &str) -> Result<Option<String>> {
-        let sql = "SELECT event.body FROM alias
-                   JOIN conversation ON conversation.id = alias.conversation
-                   JOIN event ON event.id = conversation.last_event
-                   WHERE alias.number = ?1 LIMIT 1";
-        self.row(sql, params![number], |row| row.get(0))
+    pub fn any_event_of_number(&self, number: &str) -> Result<Option<Event>> {
+        let sql = "SELECT conversation FROM alias WHERE number = ?1 LIMIT ?2";
+        let some = self.rows(sql, params![number, LOOKED_AT], |row| row.get(0))?;
+        for conversation in some {
+            if let Some(last) = self.talk(conversation)?.last_event
+                && let Some(event) = self.event(last)?
+            {
+                return Ok(Some(event));
+            }
+        }
+        Ok(None)
     }
 }
