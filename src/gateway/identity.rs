@@ -39,6 +39,9 @@ impl Gateway {
         number: &str,
         ids: &[String],
     ) -> Result<ConversationId> {
+        if let Some(conversation) = tx.remembered_person(number, ids) {
+            return Ok(conversation);
+        }
         let mut known: Vec<ConversationId> = Vec::new();
         let mut new: Vec<&String> = Vec::new();
         for id in ids {
@@ -61,6 +64,10 @@ impl Gateway {
             }
             return Ok(conversation);
         };
+        if known.len() == 1 && new.is_empty() {
+            tx.remember_person(number, ids, conversation);
+            return Ok(conversation);
+        }
         if known.len() > 1 || new.contains(&&ids[0]) {
             tx.rename_conversation(conversation, &ids[0])?;
         }

@@ -27,12 +27,14 @@
 //! What events leave in their conversations' rows is filed in much the same way:
 //! [`talks`].
 
+mod known;
 mod talks;
 
 use super::Result;
 use super::rows::*;
+use known::Known;
 use rusqlite::{Connection, ToSql, params};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::Bound;
 use talks::Talks;
 
@@ -42,7 +44,8 @@ pub struct Filing {
     /// Rows of a log that are held in memory before a pass begins. The more there
     /// are, the more of them meet in one page of the index.
     pub most: usize,
-    /// Rows that a commit files in any case, less those that it adds.
+    /// Rows that a commit files in any case, less those that it adds; once for a
+    /// while no commit has added as many.
     pub at_least: usize,
 }
 
@@ -270,15 +273,15 @@ fn execute(connection: &Connection, sql: &str, params: &[&dyn ToSql]) -> Result<
     Ok(())
 }
 
-/// What is held in memory beside the tables: what is not filed, of both logs.
+/// What is held in memory beside the tables: what is not filed, and what is
+/// asked for often.
 pub(super) struct Unfiled {
     pub(super) events: Recent<Seen>,
     pub(super) jobs: Recent<Place>,
     /// What events left in conversations.
     pub(super) talks: Talks,
-    /// The accounts of numbers, as their queues, if any, have them. Each
-    /// notification names one, and it hardly ever is another.
-    pub(super) wabas: BTreeMap<String, String>,
+    /// What is read again and again.
+    pub(super) known: Known,
     /// SQLite's count of others' commits when this was last looked at.
     others: Option<i64>,
 }
@@ -299,7 +302,7 @@ impl Unfiled {
             events: Recent::new(logs.most),
             jobs: Recent::new(logs.most),
             talks: Talks::new(talks),
-            wabas: BTreeMap::new(),
+            known: Known::default(),
             others: None,
         }
     }
@@ -326,7 +329,7 @@ impl Unfiled {
         self.talks.forget();
         self.events.forget();
         self.jobs.forget();
-        self.wabas.clear();
+        self.known = Known::default();
     }
 }
 

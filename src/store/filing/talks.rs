@@ -28,6 +28,10 @@ const OF_ROW: &str = "SELECT last_event, first_message, wrote_at,
 const FILE: &str = "UPDATE conversation SET last_event = ?2, first_message = ?3, wrote_at = ?4,
            opened_at = ?5, entered_at = ?6, free_until = ?7 WHERE id = ?1";
 
+/// Commits in a row with room for filing, before it is used. One among large ones
+/// comes about by chance, and to file a few rows then is to change a page for each.
+const CALM_AFTER: u32 = 32;
+
 /// What is not in the conversations' rows.
 pub(in crate::store) struct Talks {
     rows: BTreeMap<ConversationId, Talk>,
@@ -39,6 +43,8 @@ pub(in crate::store) struct Talks {
     newest: EventId,
     /// Events that came in this transaction.
     came: usize,
+    /// Transactions in a row that few events came in.
+    calm: u32,
     pass: Option<Pass>,
     filing: Filing,
 }
@@ -59,6 +65,7 @@ impl Talks {
             filed: 0,
             newest: 0,
             came: 0,
+            calm: 0,
             pass: None,
             filing,
         }
@@ -170,11 +177,19 @@ impl Talks {
         self.rows.contains_key(&id)
     }
 
-    /// The transaction ends: when few events came, there is room for what came
+    /// The transaction ends: when few events come, there is room for what came
     /// before them.
     pub(super) fn end(&mut self, connection: &Connection) -> Result<()> {
         let room = self.filing.at_least.saturating_sub(self.came);
-        self.file_some(connection, room)
+        self.calm = if room > 0 {
+            self.calm.saturating_add(1)
+        } else {
+            0
+        };
+        match self.calm > CALM_AFTER {
+            true => self.file_some(connection, room),
+            false => Ok(()),
+        }
     }
 
     /// Files so many conversations, if there are.

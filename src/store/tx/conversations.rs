@@ -15,6 +15,18 @@ impl Tx<'_> {
         )
     }
 
+    /// The conversation of whoever was lately found to have all of these ids, and has
+    /// them still ([`Tx::remember_person`]).
+    pub fn remembered_person(&self, number: &str, ids: &[String]) -> Option<ConversationId> {
+        self.unfiled.borrow().known.person(number, ids)
+    }
+
+    /// All of these ids lead to this conversation, and to no other.
+    pub fn remember_person(&self, number: &str, ids: &[String], id: ConversationId) {
+        let known = &mut self.unfiled.borrow_mut().known;
+        known.learn_person(number, ids, id);
+    }
+
     /// The business numbers that have conversations.
     pub fn numbers(&self) -> Result<Vec<String>> {
         // From one to the next by the index, past all users of each.
@@ -95,6 +107,7 @@ impl Tx<'_> {
             "UPDATE alias SET conversation = ?2 WHERE conversation = ?1",
             params![from, into],
         )?;
+        self.unfiled.borrow_mut().known.forget_people();
         let queues = self.rows("SELECT id FROM queue", &[], |row| row.get(0))?;
         let mut touched = Vec::new();
         for queue in queues {

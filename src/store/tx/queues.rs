@@ -2,9 +2,6 @@
 
 use super::*;
 
-/// Accounts of numbers that are remembered; a bound, far above what anybody has.
-const WABAS_MAX: usize = 1_000;
-
 const UNREACHABLE_AT: &str = "graph_unreachable_at";
 
 impl Tx<'_> {
@@ -20,7 +17,7 @@ impl Tx<'_> {
             params![kind as i64, name],
         )?;
         // It has yet to learn its account.
-        self.unfiled.borrow_mut().wabas.remove(name);
+        self.unfiled.borrow_mut().known.forget_waba(name);
         Ok(self.connection.last_insert_rowid())
     }
 
@@ -56,17 +53,15 @@ impl Tx<'_> {
 
     /// Writes down to which account a sending number belongs, if that is news.
     pub fn learn_waba(&self, number: &str, waba: &str) -> Result<()> {
-        let wabas = &mut self.unfiled.borrow_mut().wabas;
-        if wabas.get(number).is_some_and(|known| known == waba) {
+        let known = &mut self.unfiled.borrow_mut().known;
+        if known.is_of(number, waba) {
             return Ok(());
         }
         self.execute(
             "UPDATE queue SET waba = ?3 WHERE kind = ?1 AND name = ?2 AND waba IS NOT ?3",
             params![QueueKind::Send as i64, number, waba],
         )?;
-        if wabas.len() < WABAS_MAX {
-            wabas.insert(number.to_owned(), waba.to_owned());
-        }
+        known.learn_waba(number, waba);
         Ok(())
     }
 

@@ -175,6 +175,7 @@ impl Tx<'_> {
         self.forget_person(id)?;
         self.execute("DELETE FROM rest WHERE conversation = ?1", params![id])?;
         self.execute("DELETE FROM alias WHERE conversation = ?1", params![id])?;
+        self.unfiled.borrow_mut().known.forget_people();
         self.execute("DELETE FROM conversation WHERE id = ?1", params![id])?;
         Ok(())
     }
