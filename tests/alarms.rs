@@ -62,15 +62,9 @@ fn standing(setup: &Setup) -> Vec<String> {
 /// A service that tells a pager; the stand-in is Graph.
 fn stage(pager: &App, settings: &[(&str, &str)]) -> (Place, StandIn) {
     let standin = graph();
-    let (graph, alerts) = (standin.url(), pager.url());
-    let own = [
-        ("GRAPH_API_URL", graph.as_str()),
-        ("WHATSAPP_TOKEN", TOKEN),
-        ("ALERT_URL", alerts.as_str()),
-        ("ALERT_SECRET", SECRET),
-    ];
-    let place = Place::new(&[&own, settings].concat());
-    standin.set_callback(&place.service.url());
+    let alerts = pager.url();
+    let own = [("ALERT_URL", alerts.as_str()), ("ALERT_SECRET", SECRET)];
+    let place = Place::with_graph(&standin, &[&own, settings].concat());
     (place, standin)
 }
 

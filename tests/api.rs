@@ -7,45 +7,31 @@ use std::io::BufReader;
 use std::net::TcpStream;
 use std::time::Duration;
 use support::*;
-use wabridge::edge::standin::{CallFault, Chance, Faults, Options, StandIn};
+use wabridge::edge::standin::{CallFault, Chance, Faults, StandIn};
 
 const NUMBER: &str = "106540300000001";
 
 struct Stage {
-    setup: Setup,
-    service: Wabridge,
+    place: Place,
     standin: StandIn,
     api: Api,
-    _folder: Folder,
 }
 
 impl Stage {
     fn new(settings: &[(&str, &str)]) -> Stage {
-        let folder = Folder::new();
-        let standin = StandIn::start(Options {
-            token: TOKEN.into(),
-            app_secret: APP_SECRET.into(),
-            ..Options::default()
-        })
-        .unwrap();
-        let mut setup = Setup::new(folder.path())
-            .set("WHATSAPP_TOKEN", TOKEN)
-            .set("GRAPH_API_URL", &standin.url())
-            .set("API_KEY", &format!("other-key, {API_KEY}"))
-            .set("OPERATOR_LISTEN", "127.0.0.1:0")
-            .set("RECONCILE_WINDOW", "2s");
-        for (name, value) in settings {
-            setup = setup.set(name, value);
-        }
-        let mut service = setup.serve();
-        standin.set_callback(&service.url());
-        let api = service.api();
+        let standin = graph();
+        let keys = format!("other-key, {API_KEY}");
+        let own = [
+            ("API_KEY", keys.as_str()),
+            ("OPERATOR_LISTEN", "127.0.0.1:0"),
+            ("RECONCILE_WINDOW", "2s"),
+        ];
+        let mut place = Place::with_graph(&standin, &[&own, settings].concat());
+        let api = place.service.api();
         Stage {
-            setup,
-            service,
+            place,
             standin,
             api,
-            _folder: folder,
         }
     }
 
@@ -92,9 +78,22 @@ fn who_bears_no_key_gets_graphs_401_and_nothing_is_stored() {
         assert_eq!((answer.status, &body["error"]["code"]), (401, &json!(190)));
         assert_eq!(body["error"]["type"], "OAuthException");
     }
-    assert!(stage.setup.json(&["outbox", "list", "--json"]).is_empty());
+    assert!(
+        stage
+            .place
+            .setup
+            .json(&["outbox", "list", "--json"])
+            .is_empty()
+    );
     // The API is not on the webhook's listener, nor the webhook on the API's.
-    assert_eq!(stage.service.request("POST", &path, &[], b"{}").status, 404);
+    assert_eq!(
+        stage
+            .place
+            .service
+            .request("POST", &path, &[], b"{}")
+            .status,
+        404
+    );
     assert_eq!(stage.api.call("POST", "/webhook", "{}").0, 404);
 }
 
@@ -198,7 +197,13 @@ fn bad_requests_are_refused_in_graphs_envelope() {
         assert_eq!(status, expected, "{method} {path}: {answer}");
         assert!(answer["error"]["code"].is_i64(), "{answer}");
     }
-    assert!(stage.setup.json(&["outbox", "list", "--json"]).is_empty());
+    assert!(
+        stage
+            .place
+            .setup
+            .json(&["outbox", "list", "--json"])
+            .is_empty()
+    );
 }
 
 #[test]

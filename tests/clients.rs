@@ -32,16 +32,8 @@ struct Stage {
 impl Stage {
     fn new(settings: &[(&str, &str)]) -> Stage {
         let standin = graph();
-        let url = standin.url();
-        let mut all = vec![
-            ("GRAPH_API_URL", url.as_str()),
-            ("WHATSAPP_TOKEN", TOKEN),
-            ("API_KEY", KEY),
-            ("OPERATOR_LISTEN", "127.0.0.1:0"),
-        ];
-        all.extend(settings);
-        let mut place = Place::new(&all);
-        standin.set_callback(&place.service.url());
+        let own = [("API_KEY", KEY), ("OPERATOR_LISTEN", "127.0.0.1:0")];
+        let mut place = Place::with_graph(&standin, &[&own, settings].concat());
         let api = format!("http://{}", place.service.api().address);
         Stage {
             place,

@@ -25,11 +25,9 @@ fn before(app: &str, settings: &[(&str, &str)]) -> Place {
 /// The same, with a stand-in for Graph behind it.
 fn between(app: &App, settings: &[(&str, &str)]) -> (Place, StandIn) {
     let standin = graph();
-    let (app, url) = (app.url(), standin.url());
-    let mut all = vec![("GRAPH_API_URL", url.as_str()), ("WHATSAPP_TOKEN", TOKEN)];
-    all.extend(settings);
-    let place = before(&app, &all);
-    standin.set_callback(&place.service.url());
+    let app = app.url();
+    let own = [("FORWARD_URL", app.as_str())];
+    let place = Place::with_graph(&standin, &[&own, settings].concat());
     (place, standin)
 }
 

@@ -38,14 +38,8 @@ impl Stage {
         let (standin, rules) = (graph(), Folder::new());
         let file = rules.path().join("rules.toml");
         std::fs::write(&file, RULES).unwrap();
-        let mut place = Place::new(&[
-            ("WHATSAPP_TOKEN", TOKEN),
-            ("GRAPH_API_URL", &standin.url()),
-            ("API_KEY", API_KEY),
-            ("OPERATOR_LISTEN", "127.0.0.1:0"),
-            ("RULES_FILE", file.to_str().unwrap()),
-        ]);
-        standin.set_callback(&place.service.url());
+        let own = [("RULES_FILE", file.to_str().unwrap())];
+        let mut place = Place::with_graph(&standin, &[&API[..], &own].concat());
         let api = place.service.api();
         Stage {
             place,

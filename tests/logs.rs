@@ -340,15 +340,12 @@ fn ids_lead_from_a_webhook_to_what_it_brought_about() {
         ),
     });
     let standin = graph();
-    let (url, app_url) = (standin.url(), app.url());
-    let mut place = Place::new(&[
+    let settings = [
         ("LOG_LEVEL", "debug"),
         ("LOG_FORMAT", "json"),
-        ("FORWARD_URL", &app_url),
-        ("GRAPH_API_URL", &url),
-        ("WHATSAPP_TOKEN", TOKEN),
-    ]);
-    standin.set_callback(&place.service.url());
+        ("FORWARD_URL", &app.url()),
+    ];
+    let mut place = Place::with_graph(&standin, &settings);
     let body = message(1, "text", "hello");
     let (signature, id) = (
         sign(body.as_bytes()),

@@ -41,16 +41,14 @@ impl Stage {
             ),
         });
         let standin = graph();
-        let (graph_url, app_url) = (standin.url(), app.url());
-        let mut place = Place::new(&[
-            ("FORWARD_URL", &app_url),
-            ("GRAPH_API_URL", &graph_url),
-            ("WHATSAPP_TOKEN", TOKEN),
+        let app_url = app.url();
+        let settings = [
+            ("FORWARD_URL", app_url.as_str()),
             ("API_KEY", KEY),
             ("METRICS_KEY", METRICS_KEY),
             ("OPERATOR_LISTEN", "127.0.0.1:0"),
-        ]);
-        standin.set_callback(&place.service.url());
+        ];
+        let mut place = Place::with_graph(&standin, &settings);
         Stage {
             operator: place.service.api().address,
             place,

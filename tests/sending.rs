@@ -30,16 +30,12 @@ impl Echo {
         });
         let standin = graph();
         standin.set_faults(faults);
-        let (forward, url) = (app.url(), standin.url());
-        let mut all = vec![
+        let forward = app.url();
+        let own = [
             ("FORWARD_URL", forward.as_str()),
-            ("GRAPH_API_URL", url.as_str()),
-            ("WHATSAPP_TOKEN", TOKEN),
             ("RECONCILE_WINDOW", "2s"),
         ];
-        all.extend(settings);
-        let place = Place::new(&all);
-        standin.set_callback(&place.service.url());
+        let place = Place::with_graph(&standin, &[&own, settings].concat());
         Echo {
             place,
             standin,

@@ -19,14 +19,8 @@ impl Stage {
     fn new(faults: Faults) -> Stage {
         let standin = graph();
         standin.set_faults(faults);
-        let mut place = Place::new(&[
-            ("GRAPH_API_URL", &standin.url()),
-            ("WHATSAPP_TOKEN", TOKEN),
-            ("API_KEY", API_KEY),
-            ("OPERATOR_LISTEN", "127.0.0.1:0"),
-            ("API_WAIT", "1s"),
-        ]);
-        standin.set_callback(&place.service.url());
+        let own = [("API_WAIT", "1s")];
+        let mut place = Place::with_graph(&standin, &[&API[..], &own].concat());
         let api = place.service.api();
         Stage {
             place,

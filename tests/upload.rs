@@ -44,11 +44,7 @@ impl Stage {
             ..Options::default()
         });
         let graph = graph.unwrap();
-        let url = graph.url();
-        let mut all = vec![("WHATSAPP_TOKEN", TOKEN), ("GRAPH_API_URL", url.as_str())];
-        all.extend(settings);
-        let place = Place::new(&all);
-        graph.set_callback(&place.service.url());
+        let place = Place::with_graph(&graph, settings);
         Stage { graph, place }
     }
 

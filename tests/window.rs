@@ -22,16 +22,7 @@ struct Stage {
 impl Stage {
     fn new(settings: &[(&str, &str)]) -> Stage {
         let standin = graph();
-        let url = standin.url();
-        let mut all = vec![
-            ("WHATSAPP_TOKEN", TOKEN),
-            ("GRAPH_API_URL", url.as_str()),
-            ("API_KEY", API_KEY),
-            ("OPERATOR_LISTEN", "127.0.0.1:0"),
-        ];
-        all.extend(settings);
-        let mut place = Place::new(&all);
-        standin.set_callback(&place.service.url());
+        let mut place = Place::with_graph(&standin, &[&API, settings].concat());
         let api = place.service.api();
         Stage {
             place,

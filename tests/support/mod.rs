@@ -345,6 +345,15 @@ impl Place {
         }
     }
 
+    /// The same with Graph, which calls it back.
+    pub fn with_graph(graph: &StandIn, settings: &[(&str, &str)]) -> Place {
+        let url = graph.url();
+        let own = [("WHATSAPP_TOKEN", TOKEN), ("GRAPH_API_URL", &url)];
+        let place = Place::new(&[&own, settings].concat());
+        graph.set_callback(&place.service.url());
+        place
+    }
+
     /// Ends the service as a crash would, and starts it again.
     pub fn crash(&mut self) {
         self.service.kill();
