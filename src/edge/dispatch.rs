@@ -4,10 +4,11 @@ use super::clock;
 use super::live::Live;
 use super::threads;
 use crate::gateway::{self, Claimed, Work, clock_set};
-use crate::store::rows::QueueKind;
-use crate::store::{Committer, Result};
+use crate::store::rows::{JobId, QueueKind};
+use crate::store::{Committer, Result, StoreError, Tx};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -28,6 +29,9 @@ pub trait Job: Send + Sync {
     /// Does the work and returns what commits its outcome. That is called
     /// again until it succeeds.
     fn work(&self, work: Work) -> Box<dyn FnMut() -> Result<()> + '_>;
+
+    /// Ends a job over which we panicked: its lane, and all others, go on without it.
+    fn give_up(&self, job: JobId) -> Result<()>;
 }
 
 /// Claims jobs of one kind by the settings in force.
@@ -38,14 +42,34 @@ pub(super) fn claim_from(
     room: usize,
 ) -> Result<Claimed> {
     let gateway = Arc::clone(&live.now().gateway);
-    committer.commit(move |tx| {
+    let last = Arc::new(AtomicI64::new(0));
+    let looked_at = Arc::clone(&last);
+    let claimed = committer.commit(move |tx| {
         let (now, set_ahead_at) = clock::watched_now_ms();
         // Before anything is given up because it seems old.
         if let Some(at) = set_ahead_at {
             clock_set::note_set_ahead(tx, at)?;
         }
-        gateway.claim(tx, now, kind, room)
-    })
+        let looks_at = |job| looked_at.store(job, Ordering::Relaxed);
+        gateway.claim_telling(tx, now, kind, room, &looks_at)
+    });
+    if let Err(StoreError::Panicked) = claimed {
+        // Each claim would panic over it again.
+        give_up_spoiled(live, committer, last.load(Ordering::Relaxed))?;
+    }
+    claimed
+}
+
+/// Ends a job over which we panicked.
+pub(super) fn give_up_spoiled(live: &Live, committer: &Committer, job: JobId) -> Result<()> {
+    let gateway = Arc::clone(&live.now().gateway);
+    let give_up = move |tx: &Tx<'_>| gateway.give_up_spoiled(tx, clock::now_ms(), job);
+    if committer.commit(give_up)? {
+        log::error!(
+            "msg=\"we panicked over a job, a bug of wabridge's; it is given up\" job={job}"
+        );
+    }
+    Ok(())
 }
 
 /// Threads that do the jobs of one kind.
@@ -303,13 +327,17 @@ fn work(shared: &Shared, job: &dyn Job) {
                 }
             }
         };
-        // What panics is a handler; the job's attempt is written, and the
-        // outcome says that it failed (see `Job::work` of each kind).
+        let id = next.job();
+        let mut give_up = || job.give_up(id);
+        // A handler's panic is an outcome (see `Job::work` of each kind). What panics
+        // here is ours: it would do so again, and its lane waits.
         match catch_unwind(AssertUnwindSafe(|| job.work(next))) {
-            Ok(mut finish) => commit_until_done(shared, &mut finish),
-            Err(_) => {
-                log::error!("msg=\"a job made us panic; it is taken up again after a restart\"")
+            Ok(mut finish) => {
+                if commit_until_done(shared, &mut finish) == Ended::Panicked {
+                    commit_until_done(shared, &mut give_up);
+                }
             }
+            Err(_) => _ = commit_until_done(shared, &mut give_up),
         }
         let mut state = shared.state();
         state.idle += 1;
@@ -320,12 +348,98 @@ fn work(shared: &Shared, job: &dyn Job) {
 
 /// An outcome that cannot be written (disk full) is kept and tried again: what
 /// was done outside cannot be undone.
-fn commit_until_done(shared: &Shared, finish: &mut dyn FnMut() -> Result<()>) {
-    while let Err(error) = finish() {
+fn commit_until_done(shared: &Shared, finish: &mut dyn FnMut() -> Result<()>) -> Ended {
+    loop {
+        let error = match finish() {
+            Ok(()) => return Ended::Stored,
+            Err(StoreError::Panicked) => return Ended::Panicked,
+            Err(error) => error,
+        };
         log::error!("msg=\"an outcome cannot be stored; trying again\" error=\"{error}\"");
         if shared.state().stopping {
-            return;
+            return Ended::Stopped;
         }
         thread::sleep(STORE_FAILED);
+    }
+}
+
+/// What became of an outcome that was to be stored.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Stored,
+    /// The service stops first: the next start takes the job up again.
+    Stopped,
+    /// It would panic again.
+    Panicked,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::Fetching;
+
+    const SPOILED: JobId = 7;
+
+    /// There is one job, and we panic over it.
+    struct Planted {
+        at_work: bool,
+        claimed: AtomicI64,
+        given_up: Mutex<Vec<JobId>>,
+    }
+
+    impl Job for Planted {
+        fn claim(&self, _room: usize) -> Result<Claimed> {
+            let mut claimed = Claimed::default();
+            if self.claimed.fetch_add(1, Ordering::SeqCst) == 0 {
+                claimed.work.push(Work::Fetch(Fetching {
+                    job: SPOILED,
+                    attempt: 1,
+                    media: 1,
+                    media_id: "1".into(),
+                    number: "1".into(),
+                    mime_type: None,
+                    sha256: None,
+                }));
+            }
+            Ok(claimed)
+        }
+
+        fn work(&self, _work: Work) -> Box<dyn FnMut() -> Result<()> + '_> {
+            match self.at_work {
+                true => panic!("planted"),
+                false => Box::new(|| Err(StoreError::Panicked)),
+            }
+        }
+
+        fn give_up(&self, job: JobId) -> Result<()> {
+            self.given_up.lock().unwrap().push(job);
+            Ok(())
+        }
+    }
+
+    /// Its worker tried for ever to store what came of it, or its lane waited for a restart.
+    #[test]
+    fn a_job_that_we_panic_over_is_given_up_once_and_its_worker_goes_on() {
+        for at_work in [true, false] {
+            let job = Arc::new(Planted {
+                at_work,
+                claimed: AtomicI64::new(0),
+                given_up: Mutex::default(),
+            });
+            let pool = Pool::start("planted", 1, Arc::clone(&job) as Arc<dyn Job>).unwrap();
+            // The end of a job has more claimed at once.
+            while job.claimed.load(Ordering::SeqCst) < 2 {
+                thread::yield_now();
+            }
+            pool.stop();
+            while !pool.is_done() {
+                thread::yield_now();
+            }
+            assert_eq!(
+                *job.given_up.lock().unwrap(),
+                [SPOILED],
+                "at work: {at_work}"
+            );
+        }
     }
 }

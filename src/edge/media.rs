@@ -6,7 +6,7 @@
 pub mod folder;
 
 use super::clock;
-use super::dispatch::{Job, claim_from};
+use super::dispatch::{Job, claim_from, give_up_spoiled};
 use super::graph::{Answered, Call, Graph, Payload, Target};
 use super::live::Live;
 use super::log::Few;
@@ -14,7 +14,7 @@ use super::metrics::Metrics;
 use crate::config::Secret;
 use crate::gateway::{Claimed, Fetching, Work};
 use crate::policy::fetch::{self, Fetch, Stored};
-use crate::store::rows::QueueKind;
+use crate::store::rows::{JobId, QueueKind};
 use crate::store::{Committer, Result as StoreResult};
 use crate::wire::media::{Described, Digest, hosts, types};
 use crate::wire::retry_after;
@@ -62,6 +62,10 @@ pub struct Fetches {
 }
 
 impl Job for Fetches {
+    fn give_up(&self, job: JobId) -> StoreResult<()> {
+        give_up_spoiled(&self.live, &self.committer, job)
+    }
+
     fn claim(&self, room: usize) -> StoreResult<Claimed> {
         claim_from(&self.live, &self.committer, QueueKind::Fetch, room)
     }

@@ -178,6 +178,7 @@ mod tests {
     use super::*;
     use crate::edge::dispatch::{Job, Pool};
     use crate::gateway::{Claimed, Work};
+    use crate::store::rows::JobId;
 
     struct Nothing;
 
@@ -188,6 +189,10 @@ mod tests {
 
         fn work(&self, _work: Work) -> Box<dyn FnMut() -> StoreResult<()> + '_> {
             Box::new(|| Ok(()))
+        }
+
+        fn give_up(&self, _job: JobId) -> StoreResult<()> {
+            Ok(())
         }
     }
 

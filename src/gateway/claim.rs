@@ -56,7 +56,8 @@ pub enum Work {
 }
 
 impl Work {
-    fn job(&self) -> JobId {
+    /// The job it is of.
+    pub fn job(&self) -> JobId {
         match self {
             Work::Deliver(delivery) => delivery.job,
             Work::Send(sending) => sending.job,
@@ -69,6 +70,19 @@ impl Gateway {
     /// Takes up to `room` jobs of one kind whose time has come. Each counts as
     /// an attempt from here on, whatever happens.
     pub fn claim(&self, tx: &Tx<'_>, now: i64, kind: QueueKind, room: usize) -> Result<Claimed> {
+        self.claim_telling(tx, now, kind, room, &|_| ())
+    }
+
+    /// The same, and tells of each job before it looks at it: after a panic the last is the
+    /// one to blame.
+    pub fn claim_telling(
+        &self,
+        tx: &Tx<'_>,
+        now: i64,
+        kind: QueueKind,
+        room: usize,
+        looks_at: &dyn Fn(JobId),
+    ) -> Result<Claimed> {
         let queues = tx.queues()?;
         let mut halts = match kind {
             QueueKind::Send => self.halts(tx, now)?,
@@ -87,6 +101,7 @@ impl Gateway {
         let workers = Workers {
             room,
             alone: in_turn.iter().filter(open).count() < 2,
+            looks_at,
         };
         for queue in in_turn {
             let next = self.claim_queue(tx, now, queue, &mut halts, workers, &mut claimed)?;
@@ -104,7 +119,7 @@ impl Gateway {
         now: i64,
         queue: &Queue,
         halts: &mut Vec<Halt>,
-        workers: Workers,
+        workers: Workers<'_>,
         claimed: &mut Claimed,
     ) -> Result<Next> {
         let own = match queue.kind {
@@ -141,7 +156,7 @@ impl Gateway {
             return Ok(Next::NEVER);
         }
         let target = before + more;
-        let booked_up = self.fill(tx, now, queue, target, claimed)?;
+        let booked_up = self.fill(tx, now, queue, (target, workers.looks_at), claimed)?;
         if probing && let Some(work) = claimed.work.get(before) {
             return self.note_probe(tx, now, queue, halts, work.job());
         }
@@ -184,7 +199,7 @@ impl Gateway {
         tx: &Tx<'_>,
         now: i64,
         queue: &Queue,
-        target: usize,
+        (target, looks_at): (usize, &dyn Fn(JobId)),
         claimed: &mut Claimed,
     ) -> Result<Option<i64>> {
         let mut pace = Pace {
@@ -204,6 +219,7 @@ impl Gateway {
                     break;
                 }
                 examined += 1;
+                looks_at(job.id);
                 match self.start(tx, now, &job, &mut pace)? {
                     Started::Work(work) => {
                         claimed.work.push(work);
@@ -302,12 +318,14 @@ pub(super) struct Pace {
 
 /// Who could do the work.
 #[derive(Clone, Copy)]
-struct Workers {
+struct Workers<'l> {
     /// How many have nothing to do, those included who got something in this
     /// claim.
     room: usize,
     /// No other queue is open that may need them.
     alone: bool,
+    /// Told of each job before it is looked at.
+    looks_at: &'l dyn Fn(JobId),
 }
 
 /// What is due in a queue.

@@ -30,6 +30,7 @@
 //! * [`inbox`], [`outbox`]: looking and steering; `lists`: how far they look
 //! * [`prune`]: what has become old goes
 //! * [`replay`]: replaying many at a time
+//! * `spoiled`: what we panicked over
 //! * [`standing`]: what Meta thinks of our numbers
 //! * [`tally`]: what came and went, in figures
 //! * [`thread`]: what was said in a conversation
@@ -65,6 +66,7 @@ pub mod receive;
 mod recover;
 pub mod replay;
 pub mod sending;
+mod spoiled;
 pub mod standing;
 pub mod tally;
 pub mod thread;

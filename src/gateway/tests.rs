@@ -21,6 +21,7 @@ mod names;
 mod pace;
 mod prune;
 mod sends;
+mod spoiled;
 mod standing;
 mod status;
 mod tally;

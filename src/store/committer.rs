@@ -242,8 +242,8 @@ fn commit_together(
         watch.syncing();
         database.end()
     };
-    let outcome = catch_unwind(AssertUnwindSafe(run_all))
-        .unwrap_or_else(|_| Err(StoreError::Bug("a step panicked".into())));
+    let outcome =
+        catch_unwind(AssertUnwindSafe(run_all)).unwrap_or_else(|_| Err(StoreError::Panicked));
     match outcome {
         Ok(()) => watch.committed(&Commit {
             steps: batch.len(),
@@ -263,6 +263,7 @@ fn repeat(error: &StoreError) -> StoreError {
         StoreError::Full => StoreError::Full,
         StoreError::Disk(said) => StoreError::Disk(said.clone()),
         StoreError::Busy => StoreError::Busy,
+        StoreError::Panicked => StoreError::Panicked,
         StoreError::Sqlite(source) => StoreError::Bug(source.to_string()),
         other => StoreError::Bug(other.to_string()),
     }

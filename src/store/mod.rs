@@ -52,6 +52,8 @@ pub enum StoreError {
     ReadOnly,
     /// Another `wabridge serve` runs on this file.
     InUse { path: String },
+    /// A step panicked: a bug of ours, over what that step was about.
+    Panicked,
     /// A step failed in a way that is a bug of ours.
     Bug(String),
     /// Anything else SQLite says.
@@ -100,6 +102,9 @@ impl fmt::Display for StoreError {
                 f,
                 "another `wabridge serve` runs on {path}: stop it first, or set another DATABASE_URL"
             ),
+            StoreError::Panicked => {
+                f.write_str("a step of the store panicked: a bug of wabridge's")
+            }
             StoreError::Bug(what) => write!(f, "a step of the store failed: {what}"),
             StoreError::Sqlite(_) => f.write_str("the database reports an error"),
             StoreError::Open { path, .. } => write!(

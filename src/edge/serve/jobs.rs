@@ -1,7 +1,7 @@
 //! What the service's pools do: hand events over, and send.
 
 use crate::edge::clock;
-use crate::edge::dispatch::{Job, claim_from};
+use crate::edge::dispatch::{Job, claim_from, give_up_spoiled};
 use crate::edge::gate::Gate;
 use crate::edge::graph::Called;
 use crate::edge::http::graph_api::answers;
@@ -12,7 +12,7 @@ use crate::edge::waiting::WaitingRoom;
 use crate::gateway::{Claimed, Delivery, Outcome, Sending, Sent, Work};
 use crate::handler;
 use crate::policy::verdict::{Answer, Verdict};
-use crate::store::rows::{Message, QueueKind};
+use crate::store::rows::{JobId, Message, QueueKind};
 use crate::store::{Committer, Result as StoreResult};
 use crate::wire::raw;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,6 +28,10 @@ pub(super) struct Deliver {
 }
 
 impl Job for Deliver {
+    fn give_up(&self, job: JobId) -> StoreResult<()> {
+        give_up_spoiled(&self.live, &self.committer, job)
+    }
+
     fn claim(&self, room: usize) -> StoreResult<Claimed> {
         claim_from(&self.live, &self.committer, QueueKind::Deliver, room)
     }
@@ -121,6 +125,10 @@ pub(super) struct Lines {
 }
 
 impl Job for Sends {
+    fn give_up(&self, job: JobId) -> StoreResult<()> {
+        give_up_spoiled(&self.live, &self.committer, job)
+    }
+
     fn claim(&self, room: usize) -> StoreResult<Claimed> {
         let claimed = claim_from(&self.live, &self.committer, QueueKind::Send, room)?;
         for message in &claimed.ended {
