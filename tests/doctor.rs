@@ -9,6 +9,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::process::Output;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use support::*;
 use wabridge::edge::standin::{App as MetaApp, Number, Options, StandIn};
 use wabridge::wire::sample::Sample;
@@ -155,6 +156,13 @@ fn what_is_wrong_at_meta_is_named_with_its_mend() {
         ],
     );
     stage.spoiled(|app| app.active = false, &["switched off"]);
+    stage.spoiled(
+        |app| app.clock_ahead = Duration::from_secs(2 * 3_600 + 600),
+        &[
+            "clock: this machine's is 2 hours behind Meta's",
+            "timedatectl",
+        ],
+    );
     stage.spoiled(
         |app| drop(app.scopes.pop()),
         &["lacks the permission whatsapp_business_messaging"],

@@ -10,9 +10,11 @@ use crate::policy::doctor::{
     AccountFacts, AppFacts, Facts, Inbox, NumberFacts, PlaceFacts, Shake, TokenFacts,
 };
 use crate::policy::registration::Step;
+use crate::wire::retry_after;
 use crate::wire::setup::{self, Asked, Attached, Health, Number, Refused, Subscription, Token};
 use crate::wire::signature::hex;
 use serde_json::{Value, json};
+use std::cell::Cell;
 use std::io::Read;
 use std::time::Duration;
 
@@ -44,6 +46,8 @@ pub struct Doctor<'c> {
     /// Without the proof of the app's secret, to tell whether that is at fault.
     unproven: Graph,
     caller: Caller,
+    /// How far our clock is ahead of Graph's, by the date of its last answer.
+    ahead_s: Cell<Option<i64>>,
 }
 
 impl<'c> Doctor<'c> {
@@ -58,6 +62,7 @@ impl<'c> Doctor<'c> {
             unproven: graph.unproven(),
             graph,
             caller: Caller::new(config)?,
+            ahead_s: Cell::new(None),
         })
     }
 
@@ -85,6 +90,7 @@ impl<'c> Doctor<'c> {
                 attached,
             });
         }
+        facts.clock_ahead_s = self.ahead_s.get();
         facts
     }
 
@@ -177,7 +183,8 @@ impl<'c> Doctor<'c> {
     }
 
     fn get(&self, token: &Secret, path: &str) -> Asked<Value> {
-        ask(&self.graph, token, "GET", path, None)
+        let note = |ahead_s| self.ahead_s.set(Some(ahead_s));
+        ask_noting(&self.graph, token, ("GET", path), None, note)
     }
 
     fn tokens(&self, scope: &Scope) -> Vec<TokenFacts> {
@@ -373,6 +380,17 @@ fn ask(
     path: &str,
     body: Option<&Value>,
 ) -> Asked<Value> {
+    ask_noting(graph, token, (method, path), body, |_| ())
+}
+
+/// The same; `note` is told by how many seconds our clock is ahead of Graph's.
+fn ask_noting(
+    graph: &Graph,
+    token: &Secret,
+    (method, path): (&str, &str),
+    body: Option<&Value>,
+    note: impl FnOnce(i64),
+) -> Asked<Value> {
     let json = body.map(Value::to_string);
     let headers = [("Content-Type".to_owned(), "application/json".to_owned())];
     let answered = graph.call(Call {
@@ -388,6 +406,10 @@ fn ask(
         within: WITHIN,
     });
     let answered = answered.map_err(|error| Refused::Unanswered(error.reason))?;
+    let now_s = clock::now_ms() / 1_000;
+    if let Some(date) = answered.header("date").and_then(retry_after::date) {
+        note(now_s.saturating_sub_unsigned(date.as_secs()));
+    }
     let (status, mut bytes) = (answered.status, Vec::new());
     let read = answered.body.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes);
     read.map_err(|_| Refused::Unanswered("the answer broke off".into()))?;

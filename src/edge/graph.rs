@@ -115,6 +115,15 @@ pub struct Answered {
     pub body: Box<dyn Read + Send>,
 }
 
+impl Answered {
+    /// One of its headers.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        let found = headers.find(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
 /// Why there is no answer.
 #[derive(Debug)]
 pub struct Unanswered {

@@ -230,7 +230,7 @@ fn download(graph: &Graph, graph_url: &str, token: &Secret, url: &str) -> Result
             within: DOWNLOAD,
         });
         let answered = answered.map_err(|unanswered| fetch::unanswered(&unanswered.reason))?;
-        match (answered.status, header(&answered, "location")) {
+        match (answered.status, answered.header("location")) {
             (301 | 302 | 303 | 307 | 308, Some(location)) => url = location.to_owned(),
             (status, _) => {
                 fetch::downloads(status, retry_after(&answered))?;
@@ -241,14 +241,8 @@ fn download(graph: &Graph, graph_url: &str, token: &Secret, url: &str) -> Result
     Err(Fetch::Elsewhere)
 }
 
-fn header<'a>(answered: &'a Answered, name: &str) -> Option<&'a str> {
-    let mut headers = answered.headers.iter();
-    let found = headers.find(|(key, _)| key.eq_ignore_ascii_case(name));
-    found.map(|(_, value)| value.as_str())
-}
-
 fn retry_after(answered: &Answered) -> Option<Duration> {
-    retry_after::read(header(answered, "retry-after")?, clock::now_ms())
+    retry_after::read(answered.header("retry-after")?, clock::now_ms())
 }
 
 /// A disk that is full or broken is everybody's trouble, and none of the file's.

@@ -51,6 +51,9 @@ pub struct Facts {
     pub places: Vec<PlaceFacts>,
     /// What was stored here.
     pub inbox: Inbox,
+    /// By how many seconds our clock is ahead of Graph's; below 0: behind. `None`: it did
+    /// not say what time it is.
+    pub clock_ahead_s: Option<i64>,
 }
 
 /// A token of ours.
@@ -256,6 +259,7 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
     meta::numbers(facts, &mut found);
     place::places(facts, &mut found);
     inbox(facts, &mut found);
+    clock(facts, &mut found);
     // What several calls met is said once.
     let mut said: Vec<Finding> = Vec::new();
     for finding in found {
@@ -280,6 +284,28 @@ fn inbox(facts: &Facts, found: &mut Vec<Finding>) {
             format!("the newest event came {} ago", span(facts.now_s - at)),
         )),
     }
+}
+
+/// A clock that is off by no more is right, or nearly: calls take a moment.
+const CLOCK_OFF_MAX_S: i64 = 60;
+
+fn clock(facts: &Facts, found: &mut Vec<Finding>) {
+    let off = facts.clock_ahead_s;
+    let Some(off) = off.filter(|off| off.abs() > CLOCK_OFF_MAX_S) else {
+        return;
+    };
+    let by = span(off.abs());
+    let says = match off > 0 {
+        true => format!(
+            "this machine's is {by} ahead of Meta's: conversations seem to close that much too \
+             early, and messages to come late"
+        ),
+        false => format!(
+            "this machine's is {by} behind Meta's: what is too old or too late seems not to be so"
+        ),
+    };
+    let mend = "have it set from the network: timedatectl set-ntp true";
+    found.push(Finding::wrong("clock", says, mend));
 }
 
 impl Facts {

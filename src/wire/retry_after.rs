@@ -1,4 +1,5 @@
-//! The `Retry-After` header: how long the other side asks us to wait.
+//! The `Retry-After` header: how long the other side asks us to wait; and dates as
+//! headers have them.
 
 use std::time::{Duration, SystemTime};
 
@@ -16,13 +17,17 @@ pub fn read(header: &str, now_ms: i64) -> Option<Duration> {
         // More digits than a number can hold are a long wait all the same.
         true => text.parse().map_or(MAX, Duration::from_secs),
         false => {
-            let date = httpdate::parse_http_date(text).ok()?;
-            let date = date.duration_since(SystemTime::UNIX_EPOCH).ok()?;
             let now_ms = u64::try_from(now_ms).unwrap_or(0);
-            date.saturating_sub(Duration::from_millis(now_ms))
+            date(text)?.saturating_sub(Duration::from_millis(now_ms))
         }
     };
     Some(wait.min(MAX))
+}
+
+/// A date as headers have it (RFC 9110 §5.6.7), since the beginning of Unix time.
+pub fn date(text: &str) -> Option<Duration> {
+    let date = httpdate::parse_http_date(text.trim()).ok()?;
+    date.duration_since(SystemTime::UNIX_EPOCH).ok()
 }
 
 #[cfg(test)]

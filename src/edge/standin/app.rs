@@ -40,6 +40,8 @@ pub struct App {
     pub overrides: BTreeMap<String, String>,
     /// What is told of a number otherwise than usual: keys and values of its object.
     pub numbers: BTreeMap<String, Value>,
+    /// How far Meta's clock, by the date of its answers, is ahead of this machine's.
+    pub clock_ahead: Duration,
 }
 
 impl Default for App {
@@ -56,6 +58,7 @@ impl Default for App {
             others: Vec::new(),
             overrides: BTreeMap::new(),
             numbers: BTreeMap::new(),
+            clock_ahead: Duration::ZERO,
         }
     }
 }

@@ -2,7 +2,7 @@
 //! Calls that are not about messages are in `rest`.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 
@@ -29,7 +29,7 @@ impl Inner {
             state.tally.calls += 1;
             state.tally.calls
         };
-        let reply = self.route(request).unwrap_or_else(|error| {
+        let mut reply = self.route(request).unwrap_or_else(|error| {
             self.state().tally.refused += 1;
             self.tell(Exchange::Refused {
                 http: error.http,
@@ -39,6 +39,10 @@ impl Inner {
             Reply::Answer(error.answer(sample::mix(self.seed ^ call)))
         });
         self.changed.notify_all();
+        if let Reply::Answer(answer) = &mut reply {
+            let now = SystemTime::now() + self.state().app.clock_ahead;
+            answer.headers.push(("Date", httpdate::fmt_http_date(now)));
+        }
         reply
     }
 

@@ -62,6 +62,7 @@ fn well() -> Facts {
         }],
         places: vec![place(URL, Shake::Passed, Some(Taken::Yes))],
         inbox: Inbox::Newest(999 * DAY),
+        clock_ahead_s: Some(1),
     }
 }
 
@@ -128,6 +129,23 @@ fn check(spoil: impl Fn(&mut Facts), expected: &[&str], parts: &[&str]) {
         for part in parts {
             assert!(text.contains(part), "no {part:?} in {text:?}");
         }
+    }
+}
+
+#[test]
+fn a_clock_that_is_off_is_wrong_and_one_nearly_right_is_not_spoken_of() {
+    for off in [None, Some(0), Some(60), Some(-60)] {
+        check(|facts| facts.clock_ahead_s = off, &[], &[]);
+    }
+    let wrong = &["wrong clock"];
+    for (off, said) in [
+        (61, "61 seconds ahead of Meta's"),
+        (7_200, "2 hours ahead of Meta's"),
+        (-300, "5 minutes behind Meta's"),
+        (-20_000 * DAY, "20000 days behind"),
+    ] {
+        let parts = &[said, "timedatectl"];
+        check(|facts| facts.clock_ahead_s = Some(off), wrong, parts);
     }
 }
 
