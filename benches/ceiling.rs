@@ -2,6 +2,7 @@
 //! answer 200. It checks nothing and keeps nothing; `tests/bench` holds wabridge against it.
 
 use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 use std::{env, thread};
 
@@ -13,10 +14,14 @@ const BODY_BYTES_MAX: u64 = 3 << 20;
 
 fn main() {
     let Some(address) = env::args().nth(1) else {
-        eprintln!("usage: ceiling HOST:PORT");
+        eprintln!("usage: ceiling HOST:PORT|unix:PATH");
         std::process::exit(2);
     };
-    let server = match Server::http(&address) {
+    let server = match address.strip_prefix("unix:") {
+        Some(path) => Server::http_unix(Path::new(path)),
+        None => Server::http(&address),
+    };
+    let server = match server {
         Ok(server) => Arc::new(server),
         Err(error) => {
             eprintln!("cannot listen on {address}: {error}");

@@ -9,6 +9,8 @@ mod support;
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -53,7 +55,16 @@ fn posts_get_through_while_hostile_clients_are_at_nginx() {
 
 #[test]
 fn kills_behind_nginx_cost_no_post() {
-    let Some(mut site) = Site::start() else {
+    kills_cost_no_post(Upstream::Port);
+}
+
+#[test]
+fn nor_do_they_where_nginx_has_a_unix_socket() {
+    kills_cost_no_post(Upstream::Socket);
+}
+
+fn kills_cost_no_post(upstream: Upstream) {
+    let Some(mut site) = Site::start_at(upstream) else {
         return;
     };
     let over = Arc::new(AtomicBool::new(false));
@@ -255,12 +266,18 @@ fn sum(customers: Vec<JoinHandle<(Met, usize)>>) -> (Met, usize) {
     (met, acknowledged)
 }
 
+/// How nginx reaches the service.
+enum Upstream {
+    Port,
+    Socket,
+}
+
 /// nginx, and the service on a socket that outlives it.
 struct Site {
     address: SocketAddr,
     acknowledged: Arc<AtomicUsize>,
     setup: Setup,
-    socket: TcpListener,
+    socket: OwnedFd,
     service: Option<Wabridge>,
     _nginx: Nginx,
     _folder: Folder,
@@ -268,9 +285,24 @@ struct Site {
 
 impl Site {
     fn start() -> Option<Site> {
+        Site::start_at(Upstream::Port)
+    }
+
+    fn start_at(upstream: Upstream) -> Option<Site> {
         let folder = Folder::new();
-        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-        let nginx = Nginx::start(folder.path(), socket.local_addr().unwrap())?;
+        let (socket, upstream) = match upstream {
+            Upstream::Port => {
+                let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+                let address = socket.local_addr().unwrap();
+                (OwnedFd::from(socket), address.to_string())
+            }
+            Upstream::Socket => {
+                let path = folder.path().join("webhook.sock");
+                let socket = UnixListener::bind(&path).unwrap();
+                (socket.into(), format!("unix:{}", path.display()))
+            }
+        };
+        let nginx = Nginx::start(folder.path(), &upstream)?;
         let setup = Setup::new(folder.path());
         let service = Some(setup.serve_on(&socket));
         Some(Site {
@@ -339,7 +371,7 @@ struct Nginx {
 
 impl Nginx {
     /// By systemd/nginx.conf, but for the address, the upstream and TLS.
-    fn start(folder: &Path, upstream: SocketAddr) -> Option<Nginx> {
+    fn start(folder: &Path, upstream: &str) -> Option<Nginx> {
         let site = include_str!("../systemd/nginx.conf");
         let nginx = ["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/sbin/nginx"];
         let Some(program) = nginx.into_iter().find(|path| Path::new(path).exists()) else {
@@ -355,7 +387,7 @@ impl Nginx {
             .lines()
             .filter(|line| !line.contains("listen [::]") && !line.trim().starts_with("ssl_"))
             .map(|line| {
-                line.replace("127.0.0.1:8080", &upstream.to_string())
+                line.replace("127.0.0.1:8080", upstream)
                     .replace("listen 443 ssl;", &format!("listen {address};"))
                     + "\n"
             })

@@ -21,7 +21,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::OwnedFd;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -152,10 +152,10 @@ impl Setup {
 
     /// The same on a socket that outlives it, passed as systemd does: whoever
     /// connects while nothing runs waits for the next start.
-    pub fn serve_on(&self, socket: &TcpListener) -> Wabridge {
+    pub fn serve_on(&self, socket: &impl AsFd) -> Wabridge {
         self.serve_in_shell(
             "LISTEN_PID=$$ LISTEN_FDS=1; export LISTEN_PID LISTEN_FDS; exec \"$0\" serve 3<&0 </dev/null",
-            OwnedFd::from(socket.try_clone().unwrap()).into(),
+            socket.as_fd().try_clone_to_owned().unwrap().into(),
         )
     }
 
