@@ -2,7 +2,8 @@
 
 use super::super::Answer;
 use super::super::graph_api::answers::refuse;
-use super::{Clerk, SMALL_BYTES_MAX};
+use super::SMALL_BYTES_MAX;
+use super::clerk::Clerk;
 use crate::config::{Secret, Tokens};
 use crate::edge::graph::{CALL, Call, Payload, Target};
 use crate::store::rows::{Queue, QueueKind};

@@ -2,7 +2,8 @@
 //! when Graph has forgotten them; and deleted with Graph's.
 
 use super::caller::{Caller, Reply};
-use super::{Answer, Clerk, FILES, SMALL_BYTES_MAX, refuse};
+use super::clerk::Clerk;
+use super::{Answer, FILES, SMALL_BYTES_MAX, refuse};
 use crate::edge::graph::Answered;
 use crate::edge::media::folder;
 use crate::gateway::uploads;
