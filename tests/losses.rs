@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use support::meta::{self, Met};
 use support::*;
 use wabridge::edge::standin::{
-    CallFault, Chance, Delays, Exchange, Faults, Options, StandIn, StatusFault,
+    CallFault, Chance, Delays, Faults, Happening, Options, StandIn, StatusFault,
 };
 use wabridge::wire::sample::{self, Sample};
 
@@ -163,11 +163,11 @@ impl Play {
                 redeliver_max: Duration::from_millis(200),
                 ..Delays::default()
             },
-            observer: Some(Box::new(move |exchange| match exchange {
-                Exchange::Lost { wamid: Some(wamid) } => {
+            witness: Some(Box::new(move |happening| match happening {
+                Happening::Lost { wamid: Some(wamid) } => {
                     hearing.lock().unwrap().lost.insert(wamid.clone());
                 }
-                Exchange::Status { wamid, .. } => {
+                Happening::Status { wamid, .. } => {
                     let status = &mut hearing.lock().unwrap().status;
                     status.entry(wamid.clone()).or_insert_with(Instant::now);
                 }

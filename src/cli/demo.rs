@@ -5,7 +5,7 @@ mod own;
 use super::{Failure, Outcome, output};
 use crate::config::{self, Config, LogFormat, Sources};
 use crate::edge::serve::{Running, listen_for_signals, run_until_signal};
-use crate::edge::standin::{Delays, Exchange, Number, Observer, Options, StandIn};
+use crate::edge::standin::{Delays, Happening, Number, Options, StandIn, Witness};
 use crate::edge::{clock, log as log_lines};
 use crate::gateway::{inbox, outbox};
 use crate::handler::rules::Rules;
@@ -90,7 +90,7 @@ pub fn run(mut parser: Parser) -> Outcome {
 }
 
 /// A stand-in that knows one number, and delivers at a pace that can be watched.
-fn start_standin(token: &str, secret: &str, observer: Observer) -> std::io::Result<StandIn> {
+fn start_standin(token: &str, secret: &str, witness: Witness) -> std::io::Result<StandIn> {
     let sample = Sample::default();
     StandIn::start(Options {
         token: token.into(),
@@ -107,7 +107,7 @@ fn start_standin(token: &str, secret: &str, observer: Observer) -> std::io::Resu
             ..Delays::default()
         },
         seed: u64::from_le_bytes(clock::random()),
-        observer: Some(observer),
+        witness: Some(witness),
         ..Options::default()
     })
 }
@@ -155,8 +155,8 @@ impl Stage {
         let token = hex(&clock::random::<16>());
         let folder = folder()?;
         let names: Names = Arc::default();
-        let observer = Box::new(move |exchange: &Exchange| narrate(&names, exchange));
-        let standin = start_standin(&token, &secret, observer)?;
+        let witness = Box::new(move |happening: &Happening| narrate(&names, happening));
+        let standin = start_standin(&token, &secret, witness)?;
         let database = folder.path().join("wabridge.db");
         let rules_file = folder.path().join("rules.toml");
         std::fs::write(&rules_file, RULES)?;
@@ -365,9 +365,9 @@ fn tell(
 /// Whom a message went to, by wamid.
 type Names = Arc<Mutex<HashMap<String, String>>>;
 
-fn narrate(names: &Names, exchange: &Exchange) {
-    match exchange {
-        Exchange::Accepted {
+fn narrate(names: &Names, happening: &Happening) {
+    match happening {
+        Happening::Accepted {
             wamid,
             to,
             kind,
@@ -382,15 +382,15 @@ fn narrate(names: &Names, exchange: &Exchange) {
             let text = text.clone().unwrap_or_else(|| format!("({kind})"));
             say(&format!("{name:>8} ← {text}"));
         }
-        Exchange::Status { wamid, status, .. } => {
+        Happening::Status { wamid, status, .. } => {
             let name = names
                 .lock()
                 .ok()
                 .and_then(|names| names.get(wamid).cloned());
             say(&format!("{:>8}   {status}", name.unwrap_or_default()));
         }
-        Exchange::Refused { code, .. } => say(&format!("{:>8}   refused with {code}", "Graph")),
-        Exchange::Read(_) | Exchange::Lost { .. } | Exchange::NotAcknowledged { .. } => {}
+        Happening::Refused { code, .. } => say(&format!("{:>8}   refused with {code}", "Graph")),
+        Happening::Read(_) | Happening::Lost { .. } | Happening::NotAcknowledged { .. } => {}
     }
 }
 

@@ -4,7 +4,7 @@
 use super::{Failure, Outcome, folder, output, say, start_standin, tell};
 use crate::edge::clock;
 use crate::edge::serve::listen_for_signals;
-use crate::edge::standin::{Choice, ChoiceKind, Exchange, StandIn};
+use crate::edge::standin::{Choice, ChoiceKind, Happening, StandIn};
 use crate::wire::signature::hex;
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsString;
@@ -34,8 +34,8 @@ pub fn run(command: &[OsString]) -> Outcome {
     let token = hex(&clock::random::<16>());
     let offered = Offered::default();
     let (told, hears) = (Arc::clone(&offered), Arc::clone(&offered));
-    let observer = Box::new(move |exchange: &Exchange| narrate(&told, exchange));
-    let standin = Arc::new(start_standin(&token, &secret, observer)?);
+    let witness = Box::new(move |happening: &Happening| narrate(&told, happening));
+    let standin = Arc::new(start_standin(&token, &secret, witness)?);
     let address = free_address()?;
     standin.set_callback(&format!("http://{address}/webhook"));
     let folder = folder()?;
@@ -140,9 +140,9 @@ fn tapped(offered: &Offered, line: &str) -> Option<Choice> {
     offered.get(number.checked_sub(1)?).cloned()
 }
 
-fn narrate(offered: &Offered, exchange: &Exchange) {
-    match exchange {
-        Exchange::Accepted {
+fn narrate(offered: &Offered, happening: &Happening) {
+    match happening {
+        Happening::Accepted {
             kind,
             text,
             choices,
@@ -161,7 +161,7 @@ fn narrate(offered: &Offered, exchange: &Exchange) {
                 *offered.lock().unwrap_or_else(PoisonError::into_inner) = choices.clone();
             }
         }
-        Exchange::Refused { code, .. } => say(&format!("{:>8}   refused with {code}", "Graph")),
+        Happening::Refused { code, .. } => say(&format!("{:>8}   refused with {code}", "Graph")),
         _ => {}
     }
 }

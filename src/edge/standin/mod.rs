@@ -44,7 +44,7 @@ pub use app::App;
 pub use faults::{CallFault, Chance, Delays, Faults, StatusFault};
 pub use limits::Limits;
 pub use media::Media;
-pub use seen::{Accepted, CallSeen, Choice, ChoiceKind, Exchange, Receipt, Tally, Undelivered};
+pub use seen::{Accepted, CallSeen, Choice, ChoiceKind, Happening, Receipt, Tally, Undelivered};
 
 use faults::Dice;
 
@@ -55,7 +55,7 @@ const STOP_WAIT: Duration = Duration::from_secs(2);
 
 /// Hears what happens, on the thread on which it happens: it should be quick, and may ask the
 /// stand-in anything.
-pub type Observer = Box<dyn Fn(&Exchange) + Send + Sync>;
+pub type Witness = Box<dyn Fn(&Happening) + Send + Sync>;
 
 /// A business number the stand-in knows.
 #[derive(Clone)]
@@ -95,7 +95,7 @@ pub struct Options {
     /// Seed of wamids and faults.
     pub seed: u64,
     /// Hears what happens.
-    pub observer: Option<Observer>,
+    pub witness: Option<Witness>,
 }
 
 impl Default for Options {
@@ -114,7 +114,7 @@ impl Default for Options {
             callback_timeout: Duration::from_secs(5),
             callback_threads: 4,
             seed: 1,
-            observer: None,
+            witness: None,
         }
     }
 }
@@ -135,7 +135,7 @@ struct Inner {
     delays: Delays,
     limits: Limits,
     seed: u64,
-    observer: Option<Observer>,
+    witness: Option<Witness>,
     state: Mutex<State>,
     /// Notified at every change of the state that somebody may be waiting for.
     changed: Condvar,
@@ -187,7 +187,7 @@ impl StandIn {
             delays: options.delays,
             limits: options.limits,
             seed: options.seed,
-            observer: options.observer,
+            witness: options.witness,
             state: Mutex::new(state),
             changed: Condvar::new(),
         });
@@ -345,9 +345,9 @@ impl Inner {
         drop(waited);
     }
 
-    fn tell(&self, exchange: Exchange) {
-        if let Some(observer) = &self.observer {
-            observer(&exchange);
+    fn tell(&self, happening: Happening) {
+        if let Some(witness) = &self.witness {
+            witness(&happening);
         }
     }
 }

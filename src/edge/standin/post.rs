@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::check::To;
 use super::faults::Step;
-use super::{Exchange, Inner, Number, Undelivered};
+use super::{Happening, Inner, Number, Undelivered};
 use crate::wire::sample::{self, Recipient};
 
 /// What waits for the callback.
@@ -96,7 +96,7 @@ pub(super) fn start(inner: &Arc<Inner>) -> io::Result<()> {
         .map(drop)
 }
 
-/// Counts its thread out, also when an observer panicked or the thread never started.
+/// Counts its thread out, also when a witness panicked or the thread never started.
 struct Counted(Arc<Inner>);
 
 impl Drop for Counted {
@@ -179,7 +179,7 @@ impl Inner {
             unreachable!("a job has a step: see `Job::all`")
         };
         // Told before it counts as settled, so that whoever waits for that has heard it all.
-        self.tell(Exchange::Status {
+        self.tell(Happening::Status {
             wamid: job.sent.wamid.clone(),
             status: step.status,
             attempt: job.attempt,
@@ -198,7 +198,7 @@ impl Inner {
 
     fn not_acknowledged(&self, attempt: u32, why: &str) {
         self.state().tally.redelivered += 1;
-        self.tell(Exchange::NotAcknowledged {
+        self.tell(Happening::NotAcknowledged {
             attempt,
             why: why.to_owned(),
         });

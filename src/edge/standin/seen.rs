@@ -91,7 +91,7 @@ pub enum ChoiceKind {
 
 /// Something that happened between the bridge and the stand-in.
 #[derive(Clone)]
-pub enum Exchange {
+pub enum Happening {
     /// A message was accepted.
     Accepted {
         wamid: String,

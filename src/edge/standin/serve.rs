@@ -13,7 +13,7 @@ use super::http::{Answer, Reply, Request};
 use super::limits::Window;
 use super::post::{Job, Sent};
 use super::{
-    Accepted, CallFault, Choice, ChoiceKind, Exchange, Inner, Number, Receipt, State, StatusFault,
+    Accepted, CallFault, Choice, ChoiceKind, Happening, Inner, Number, Receipt, State, StatusFault,
 };
 use crate::wire::sample;
 
@@ -31,7 +31,7 @@ impl Inner {
         };
         let mut reply = self.route(request).unwrap_or_else(|error| {
             self.state().tally.refused += 1;
-            self.tell(Exchange::Refused {
+            self.tell(Happening::Refused {
                 http: error.http,
                 code: error.code,
             });
@@ -158,7 +158,7 @@ impl Inner {
             }
             Some(CallFault::TrickleAfter(gap)) => Reply::Trickle(answer, gap),
             Some(CallFault::PageAfter(status)) => {
-                self.tell(Exchange::Lost { wamid });
+                self.tell(Happening::Lost { wamid });
                 self.page(status)
             }
             _ => Reply::Answer(answer),
@@ -199,7 +199,7 @@ impl Inner {
         state.queue.pending += plan.steps.len();
         drop(state);
         self.changed.notify_all();
-        self.tell(Exchange::Accepted {
+        self.tell(Happening::Accepted {
             wamid: wamid.clone(),
             number: number.id.clone(),
             to: message.to.id().to_owned(),
@@ -227,19 +227,19 @@ impl Inner {
             state.receipts.push(receipt.clone());
         }
         drop(state);
-        self.tell(Exchange::Read(receipt));
+        self.tell(Happening::Read(receipt));
     }
 
     fn lost(&self, wamid: Option<String>, cut: Option<Answer>) -> Reply {
         self.state().tally.lost += 1;
-        self.tell(Exchange::Lost { wamid });
+        self.tell(Happening::Lost { wamid });
         cut.map_or(Reply::Nothing, Reply::Half)
     }
 
     /// What a proxy on the way would say.
     fn page(&self, status: u16) -> Reply {
         self.state().tally.refused += 1;
-        self.tell(Exchange::Refused {
+        self.tell(Happening::Refused {
             http: status,
             code: 0,
         });

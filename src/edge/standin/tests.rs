@@ -506,9 +506,9 @@ fn an_observer_hears_what_happens_in_order() {
     let hears = Arc::clone(&heard);
     let mut options = swift();
     options.callback = Some(callback.url());
-    options.observer = Some(Box::new(move |exchange| {
-        let line = match exchange {
-            Exchange::Accepted {
+    options.witness = Some(Box::new(move |happening| {
+        let line = match happening {
+            Happening::Accepted {
                 to,
                 kind,
                 text,
@@ -521,13 +521,13 @@ fn an_observer_hears_what_happens_in_order() {
                     .map(|c| format!(" {:?} {}={}", c.kind, c.id, c.title));
                 format!("{kind} to {to}: {text}{}", choices.collect::<String>())
             }
-            Exchange::Status {
+            Happening::Status {
                 status, attempt, ..
             } => format!("{status} at {attempt}"),
-            Exchange::NotAcknowledged { attempt, why } => format!("{attempt}: {why}"),
-            Exchange::Refused { http, code } => format!("{http} {code}"),
-            Exchange::Read(receipt) => format!("read {}", receipt.message_id),
-            Exchange::Lost { wamid } => format!("lost {}", wamid.is_some()),
+            Happening::NotAcknowledged { attempt, why } => format!("{attempt}: {why}"),
+            Happening::Refused { http, code } => format!("{http} {code}"),
+            Happening::Read(receipt) => format!("read {}", receipt.message_id),
+            Happening::Lost { wamid } => format!("lost {}", wamid.is_some()),
         };
         hears.lock().unwrap().push(line);
     }));
