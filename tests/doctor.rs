@@ -48,16 +48,7 @@ impl Stage {
 
     /// `wabridge check --online`, by these settings.
     fn check_by(&self, setup: &Setup, code: i32, parts: &[&str]) -> String {
-        let output = setup.run(&["check", "--online"]);
-        let text = said(&output);
-        assert_eq!(output.status.code(), Some(code), "{text}");
-        for part in parts {
-            assert!(text.contains(part), "no {part:?} in {text}");
-        }
-        for secret in [TOKEN, APP_SECRET, VERIFY_TOKEN] {
-            assert!(!text.contains(secret), "{secret} is shown: {text}");
-        }
-        text
+        ran(setup, &["check", "--online"], code, parts)
     }
 
     fn check(&self, code: i32, parts: &[&str]) -> String {
@@ -75,15 +66,8 @@ impl Stage {
 
     /// `wabridge register` with these arguments.
     fn register(&self, args: &[&str], code: i32, parts: &[&str]) {
-        let output = self.place.setup.run(&[&["register"], args].concat());
-        let text = said(&output);
-        assert_eq!(output.status.code(), Some(code), "{text}");
-        for part in parts {
-            assert!(text.contains(part), "no {part:?} in {text}");
-        }
-        for secret in [TOKEN, APP_SECRET, VERIFY_TOKEN] {
-            assert!(!text.contains(secret), "{secret} is shown: {text}");
-        }
+        let args = [&["register"], args].concat();
+        ran(&self.place.setup, &args, code, parts);
     }
 
     /// A customer's message arrives.
@@ -93,6 +77,20 @@ impl Stage {
         let stored = self.place.inbox();
         assert!(stored.len() as u64 >= n, "{stored:?}");
     }
+}
+
+/// What a command says, in which these parts are and no secret.
+fn ran(setup: &Setup, args: &[&str], code: i32, parts: &[&str]) -> String {
+    let output = setup.run(args);
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    for part in parts {
+        assert!(text.contains(part), "no {part:?} in {text}");
+    }
+    for secret in [TOKEN, APP_SECRET, VERIFY_TOKEN] {
+        assert!(!text.contains(secret), "{secret} is shown: {text}");
+    }
+    text
 }
 
 fn said(output: &Output) -> String {
