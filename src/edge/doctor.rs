@@ -24,7 +24,7 @@ const WITHIN: Duration = Duration::from_secs(20);
 const ANSWER_BYTES_MAX: u64 = 1 << 20;
 
 /// More are not looked at unless they are named.
-pub const ACCOUNTS_MAX: usize = 20;
+const ACCOUNTS_MAX: usize = 20;
 /// The same for numbers.
 pub const NUMBERS_MAX: usize = 50;
 

@@ -332,7 +332,7 @@ fn class(status: u16) -> &'static str {
 }
 
 /// Whether a failed call cannot have reached the other side.
-pub fn nothing_was_sent(error: &Error) -> bool {
+fn nothing_was_sent(error: &Error) -> bool {
     match error {
         Error::HostNotFound
         | Error::ConnectionFailed

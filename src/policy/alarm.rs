@@ -10,7 +10,7 @@ use super::doctor::{NEW_TOKEN, span};
 use news::Notice;
 
 /// A consumer, or Graph, that fails for so long is down and does not just restart.
-pub const DOWN_MS: i64 = 60_000;
+const DOWN_MS: i64 = 60_000;
 
 /// What comes and goes is over when it did not come again for so long.
 const CALM_MS: i64 = 120_000;

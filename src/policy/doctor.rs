@@ -342,7 +342,7 @@ impl Facts {
 
     /// Where notifications go by the app's own subscription; those of templates
     /// and accounts always do.
-    pub fn place_of_app(&self) -> Option<Place> {
+    fn place_of_app(&self) -> Option<Place> {
         let url = self.subscription()?.callback.clone()?;
         let set_at = SetAt::App;
         Some(Place { url, set_at })

@@ -14,7 +14,7 @@ pub const LIFE_MS: i64 = 7 * 24 * 3_600_000;
 
 /// Waits between attempts: the first soon, since most failures pass in seconds;
 /// the longest well within a file's life.
-pub const FETCH: Backoff = Backoff {
+const FETCH: Backoff = Backoff {
     first_ms: 2_000,
     max_ms: 15 * 60_000,
 };

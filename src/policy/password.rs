@@ -13,7 +13,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 
 /// Rounds of a new hash. OWASP Password Storage Cheat Sheet, PBKDF2-HMAC-SHA256.
-pub const ROUNDS: NonZeroU32 = NonZeroU32::MIN.saturating_add(600_000 - 1);
+const ROUNDS: NonZeroU32 = NonZeroU32::MIN.saturating_add(600_000 - 1);
 
 /// Bytes of salt. NIST SP 800-132 asks for 16 at least.
 pub const SALT_BYTES: usize = 16;

@@ -12,7 +12,7 @@ pub enum Priority {
 }
 
 /// Of so many messages in a row at least one is bulk, when both wait.
-pub const BULK_ONE_IN: u32 = 5;
+const BULK_ONE_IN: u32 = 5;
 
 /// How long one answer may take to be given: a program answers with several
 /// messages, one request after the other.

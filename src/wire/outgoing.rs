@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 /// The key that travels to Meta and comes back in every status of the message
 /// (Meta: messages reference, at most 512 characters).
-pub const OPAQUE: &str = "biz_opaque_callback_data";
+const OPAQUE: &str = "biz_opaque_callback_data";
 
 /// A message ready for the outbox.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -47,13 +47,6 @@ pub struct Span {
     pub until: Option<i64>,
 }
 
-impl Span {
-    /// Whether a time is in it.
-    pub fn includes(&self, at: i64) -> bool {
-        self.since.is_none_or(|since| at >= since) && self.until.is_none_or(|until| at < until)
-    }
-}
-
 /// What was found in so many rows.
 #[derive(Clone, Debug)]
 pub struct Found<T> {
