@@ -1,4 +1,5 @@
 use super::*;
+use crate::policy::alarm;
 use crate::wire::setup::{Refused, Trouble};
 
 const APP: &str = "900";
@@ -509,4 +510,11 @@ fn an_empty_inbox_is_no_fault_of_its_own() {
         &["from a phone", "published"],
     );
     check(|facts| facts.inbox = Inbox::Unseen, &[], &[]);
+}
+
+#[test]
+fn what_alarms_are_read_from_is_subscribed_to() {
+    let missing = |field: &&&str| !FIELDS.contains(field);
+    let missing: Vec<_> = alarm::news::FIELDS.iter().filter(missing).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
