@@ -6,7 +6,7 @@
 //! (DNS rebinding) changes nothing.
 
 use std::io;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ureq::Error;
 use ureq::config::Config;
 use ureq::http::Uri;
@@ -52,22 +52,45 @@ fn names_private(host: &str) -> bool {
 fn is_private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
-            let [a, b, ..] = v4.octets();
+            let [a, b, c, _] = v4.octets();
             v4.is_private()
                 || v4.is_loopback()
                 || v4.is_link_local()
+                // "This network", shared (RFC 6598), of protocols, for benchmarks; many at
+                // once, kept for later, everybody (RFC 6890).
                 || a == 0
                 || (a == 100 && (64..128).contains(&b))
+                || (a, b, c) == (192, 0, 0)
+                || (a == 198 && (18..20).contains(&b))
+                || a >= 224
         }
-        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
+        IpAddr::V6(v6) => match stands_for(v6) {
             Some(v4) => is_private(v4.into()),
             None => {
                 v6 == Ipv6Addr::UNSPECIFIED
                     || v6.is_loopback()
                     || v6.is_unique_local()
                     || v6.is_unicast_link_local()
+                    || v6.is_multicast()
+                    // Site-local, as private networks were once (RFC 3879).
+                    || v6.segments()[0] & 0xffc0 == 0xfec0
             }
         },
+    }
+}
+
+/// The IPv4 address that an IPv6 address leads to: mapped, behind NAT64 (RFC 6052), or by
+/// 6to4 (RFC 3056).
+fn stands_for(v6: Ipv6Addr) -> Option<Ipv4Addr> {
+    let of = |high: u16, low: u16| {
+        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+        Some(Ipv4Addr::new(a, b, c, d))
+    };
+    match v6.segments() {
+        [0, 0, 0, 0, 0, 0xffff, high, low] => of(high, low),
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => of(high, low),
+        [0x2002, high, low, ..] => of(high, low),
+        _ => None,
     }
 }
 
@@ -109,6 +132,14 @@ mod tests {
             "fd00::1",
             "fe80::1",
             "::ffff:10.0.0.1",
+            "192.0.0.1",
+            "198.18.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "ff02::1",
+            "fec0::1",
+            "64:ff9b::a9fe:a9fe",
+            "2002:7f00:1::1",
         ];
         let public = [
             "8.8.8.8",
@@ -116,6 +147,11 @@ mod tests {
             "100.128.0.1",
             "2606:4700::1",
             "::ffff:8.8.8.8",
+            "192.0.1.1",
+            "198.20.0.1",
+            "64:ff9b::808:808",
+            "2002:808:808::1",
+            "64:ff9c::a9fe:a9fe",
         ];
         for (addresses, expected) in [(&private[..], true), (&public[..], false)] {
             for address in addresses {
