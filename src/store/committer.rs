@@ -156,6 +156,9 @@ impl<T: Send, F: FnMut(&Tx<'_>) -> Result<T> + Send> Step for Waited<T, F> {
 fn commit_all(database: Database, waiting: &Receiver<Message>, mut watch: impl Watch) {
     // Dropped before the database: the last connection to close tidies up.
     let write_back = database.path().and_then(|path| WriteBack::start(path).ok());
+    if let Err(error) = database.take_up_rest() {
+        log::debug!("msg=\"filing failed; it comes with the first commit\" error=\"{error}\"");
+    }
     let mut batch: Vec<Box<dyn Step>> = Vec::with_capacity(BATCH_MAX);
     let mut stopped = false;
     while !stopped {

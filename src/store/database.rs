@@ -221,12 +221,24 @@ impl Database {
         self.unfiled.borrow().talks.has_unfiled()
     }
 
+    /// Takes up what the process before this one held back. Whoever comes first would
+    /// have to wait for it.
+    pub(super) fn take_up_rest(&self) -> Result<()> {
+        self.commit_unfiled(Unfiled::hold)
+    }
+
     /// Files some of what commits have held back.
     pub(super) fn file_some(&self) -> Result<()> {
-        let outcome = self.begin().and_then(|()| {
-            let talks = &mut self.unfiled.borrow_mut().talks;
-            talks.file_some(&self.connection, FILED_AT_ONCE)
-        });
+        self.commit_unfiled(|unfiled, to| unfiled.talks.file_some(to, FILED_AT_ONCE))
+    }
+
+    fn commit_unfiled(
+        &self,
+        file: impl FnOnce(&mut Unfiled, &Connection) -> Result<()>,
+    ) -> Result<()> {
+        let outcome = self
+            .begin()
+            .and_then(|()| file(&mut self.unfiled.borrow_mut(), &self.connection));
         let outcome = outcome.and_then(|()| self.end());
         if outcome.is_err() {
             self.undo();

@@ -319,6 +319,13 @@ impl Unfiled {
         Ok(())
     }
 
+    /// Makes sure of all at once, so that nobody has to wait for it later.
+    pub(super) fn hold(&mut self, connection: &Connection) -> Result<()> {
+        self.events.hold(connection)?;
+        self.jobs.hold(connection)?;
+        self.talks.hold(connection)
+    }
+
     /// The transaction is about to be committed.
     pub(super) fn end(&mut self, connection: &Connection) -> Result<()> {
         self.talks.end(connection)

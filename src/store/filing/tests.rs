@@ -282,6 +282,27 @@ fn what_is_in_memory_has_a_limit_and_so_has_what_a_start_must_file() {
     }
 }
 
+#[test]
+fn a_start_files_what_the_process_before_it_held_back() {
+    let bodies: Vec<String> = (0..100).map(body).collect();
+    let mut before = Database::in_memory().unwrap();
+    let step = |tx: &Tx<'_>| {
+        for body in &bodies {
+            let id = tx.insert_event(&event(body), 1, None, Seen::default(), 0)?;
+            tx.push_job(QUEUE, 1, id, None, Priority::Reply, 0)?;
+        }
+        Ok(())
+    };
+    before.commit(step).unwrap();
+    let after = before.beside().unwrap();
+    let in_index = |table| after.count_of(table).unwrap();
+    assert_eq!((in_index("seen"), in_index("lane")), (0, 0));
+    after.take_up_rest().unwrap();
+    assert_eq!((in_index("seen"), in_index("lane")), (100, 100));
+    let unfiled = after.unfiled.borrow();
+    assert!(unfiled.events.held && unfiled.jobs.held);
+}
+
 fn in_limits<R: Row>(recent: &Recent<R>) {
     let (rows, behind) = (recent.rows.len(), recent.newest - recent.filed);
     assert!(rows <= recent.most + 1, "{rows} {} in memory", R::LOG);
