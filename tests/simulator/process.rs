@@ -278,7 +278,10 @@ impl World {
             match found.next_due.map(|due| due - self.skew) {
                 None => return Ok(()),
                 Some(due) if due > now && self.gateway.is_some() => {
-                    self.wake_soon(kind, due);
+                    // It looks again each second. Only for what waits as long as nothing
+                    // may, since the clock was set back, does that matter.
+                    let far = due - now > WAIT_MAX_MS;
+                    self.wake_soon(kind, if far { now + 1_000 } else { due });
                     return Ok(());
                 }
                 Some(_) => {}
@@ -492,7 +495,9 @@ impl World {
             let will_look = self.wakes[kind as usize].is_some_and(|wake| wake <= soon);
             let far = due.is_some_and(|due| !will_look && due - clock > WAIT_MAX_MS);
             ensure(!far, || {
-                format!("a job of {name} ({kind:?}) waits for hours")
+                let (due, wake) = (due.unwrap_or(0) - clock, self.wakes[kind as usize]);
+                let wake = wake.map(|wake| wake - self.now);
+                format!("a job of {name} ({kind:?}) is due in {due} ms, looked for in {wake:?}")
             })?;
             // After a refusal for pace a number is slow for a while.
             let slow = clock < queue.throttle.until_ms + MINUTE;

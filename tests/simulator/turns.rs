@@ -44,7 +44,8 @@ pub struct Turns {
 
 impl Turns {
     /// One claim of a number: what was due before it, and after it, and what went between, in
-    /// order, each with its name. What only became due in the claim has no turn.
+    /// order, each with its name. What only became due in the claim may be of either kind: it
+    /// is counted from there.
     pub fn went(&mut self, before: &Due, after: &Due, went: &[(JobId, String)]) -> Check {
         for (place, (job, name)) in went.iter().enumerate() {
             let later = &went[place + 1..];
@@ -57,6 +58,8 @@ impl Turns {
                 self.bulk_went(name, waits(&before.replies, &after.replies))?;
             } else if before.replies.contains(job) {
                 self.reply_went(name, waits(&before.bulk, &after.bulk))?;
+            } else {
+                *self = Turns::default();
             }
         }
         Ok(())
