@@ -111,6 +111,13 @@ impl Book {
         }
     }
 
+    /// The process has read the settings.
+    pub fn settings_are(&mut self, consumers: Consumers) {
+        let bot = self.handed.get_mut(BOT).expect("it is always there");
+        bot.debounce = consumers.debounce;
+        self.consumers = consumers;
+    }
+
     /// A notification with these events, in this order, was committed.
     pub fn received(
         &mut self,

@@ -18,6 +18,10 @@ pub struct Consumers {
     observers: Vec<Observer>,
     /// `DEBOUNCE`.
     pub debounce: Option<Debounce>,
+    /// The longest that it was.
+    pub silence_ms_max: Option<i64>,
+    /// The operator has the bot wait for more for another time: looked at once a minute.
+    pub waits_otherwise: f64,
 }
 
 #[derive(Clone)]
@@ -31,6 +35,7 @@ impl Consumers {
     /// By a stream of chance of their own.
     pub fn draw(seed: u64, plan: &Plan) -> Consumers {
         let luck = &mut Luck::new(mix(seed ^ 0xC0_FFEE));
+        let in_pieces = luck.chance(0.5).then(|| debounce(luck));
         let observers = match luck.chance(0.4) {
             true => 1 + luck.below(2),
             false => 0,
@@ -58,10 +63,18 @@ impl Consumers {
             wants: plan.wants,
             bot_concurrency: plan.room[0],
             observers: (0..observers).map(&mut observer).collect(),
-            debounce: luck.chance(0.5).then(|| Debounce {
-                silence_ms: *luck.pick(&[1_000, 5_000, 20_000, 60_000]),
-            }),
+            silence_ms_max: in_pieces.map(|debounce| debounce.silence_ms),
+            waits_otherwise: match in_pieces {
+                Some(_) => *luck.pick(&[0.0, 0.5]),
+                None => 0.0,
+            },
+            debounce: in_pieces,
         }
+    }
+
+    /// Whether people write in pieces here, which the bot is to get in one.
+    pub fn in_pieces(&self) -> bool {
+        self.silence_ms_max.is_some()
     }
 
     /// All there are, whether or not they are named.
@@ -107,8 +120,8 @@ impl Consumers {
         };
         let (count, least, most) = match luck.below(60) {
             0 => (24, 0, silence_ms / 4),
-            1 => (16, silence_ms / 2, silence_ms),
-            2..=18 => (1 + luck.below(4), 0, silence_ms * 6 / 5),
+            1..=2 => (16, silence_ms / 2, silence_ms),
+            3..=18 => (1 + luck.below(4), 0, silence_ms * 6 / 5),
             _ => (0, 0, 0),
         };
         (0..count).map(|_| luck.between(least, most)).collect()
@@ -122,6 +135,13 @@ impl Consumers {
         }
     }
 
+    /// The operator has the bot wait for more for longer, or not so long, or not at all.
+    pub fn wait_otherwise(&mut self, luck: &mut Luck) {
+        self.debounce = luck.chance(0.8).then(|| debounce(luck));
+        let silence_ms = self.debounce.map(|debounce| debounce.silence_ms);
+        self.silence_ms_max = self.silence_ms_max.max(silence_ms);
+    }
+
     /// All are in the settings again.
     pub fn all_served(&mut self) {
         self.observers.iter_mut().for_each(|one| one.served = true);
@@ -129,5 +149,11 @@ impl Consumers {
 
     fn observer(&self, name: &str) -> Option<&Observer> {
         self.observers.iter().find(|one| &*one.limits.name == name)
+    }
+}
+
+fn debounce(luck: &mut Luck) -> Debounce {
+    Debounce {
+        silence_ms: *luck.pick(&[1_000, 5_000, 20_000, 60_000]),
     }
 }

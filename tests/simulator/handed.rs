@@ -60,7 +60,8 @@ pub struct Entry {
 /// One consumer's.
 pub struct Handed {
     name: String,
-    debounce: Option<Debounce>,
+    /// As the process knows it.
+    pub debounce: Option<Debounce>,
     /// By Meta's index of the event.
     pub entries: BTreeMap<usize, Entry>,
     pub under_way: HashMap<JobId, Vec<usize>>,

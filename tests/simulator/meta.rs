@@ -145,7 +145,8 @@ impl Meta {
         now: i64,
     ) -> Option<usize> {
         let n = self.events.len();
-        let is_news = who.is_none() && luck.chance(0.04);
+        let is_new = who.is_none();
+        let is_news = is_new && luck.chance(0.04);
         let place = who.unwrap_or_else(|| luck.below(self.customers.len()));
         let event = match is_news {
             true => Event {
@@ -164,7 +165,8 @@ impl Meta {
             false => {
                 let who = &mut self.customers[place];
                 let by_ad = ways.by_ad > 0.0 && luck.chance(ways.by_ad);
-                match who.group.is_none() && luck.chance(0.09) {
+                // Nobody moves in the middle of what they say.
+                match is_new && who.group.is_none() && luck.chance(0.09) {
                     true if who.bsuid.is_some() && luck.chance(0.3) => who.is_renamed(luck, n),
                     true => who.moves(luck, n, now),
                     false => who.writes(luck, n, by_ad, now),
@@ -228,6 +230,13 @@ impl Meta {
             Kind::Message => self.pending.pop(),
             _ => None,
         }
+    }
+
+    /// That somebody has other ids now is not told yet, if that is the newest.
+    pub fn keeps_back_who_it_is(&mut self) -> Option<usize> {
+        let newest = self.events.last()?;
+        let is_told = newest.field == "user_id_update" || newest.element["type"] == "system";
+        is_told.then(|| self.pending.pop()).flatten()
     }
 
     pub fn brings(&mut self, event: usize) {

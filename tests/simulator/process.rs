@@ -54,7 +54,7 @@ impl World {
             self.book.recovered(recovered, now)?;
             self.files.recovered(recovered.fetches)?;
             self.loaded = tokens;
-            self.book.consumers = consumers;
+            self.book.settings_are(consumers);
             self.gateway = Some(gateway);
             self.wake_soon(QueueKind::Deliver, now);
             self.wake_soon(QueueKind::Send, now);
@@ -102,7 +102,7 @@ impl World {
         self.note(|| "the settings are read anew".into());
         self.gateway = Some(anew);
         self.loaded = self.tokens.clone();
-        self.book.consumers = self.consumers.clone();
+        self.book.settings_are(self.consumers.clone());
         self.wake_soon(QueueKind::Send, self.now);
         self.wake_soon(QueueKind::Deliver, self.now);
     }
@@ -524,11 +524,13 @@ impl World {
 
     /// A burst has an end: what was not tried yet is due by then.
     fn nobody_waits_for_more_for_ever(&self, queue: QueueId) -> Check {
-        // By a clock that was set nobody can tell.
-        let Some(debounce) = self.book.consumers.debounce.filter(|_| self.skew == 0) else {
+        // By a clock that was set nobody can tell. What waits already need not hear that
+        // it may go earlier now.
+        let silence_ms = self.book.consumers.silence_ms_max;
+        let Some(silence_ms) = silence_ms.filter(|_| self.skew == 0) else {
             return Ok(());
         };
-        let most = (10 * debounce.silence_ms).min(5 * MINUTE);
+        let most = (10 * silence_ms).min(5 * MINUTE);
         let late = read(self.database.read(|tx| {
             let due_by = |time| tx.due_jobs(queue, Priority::Reply, time, 1_000);
             for job in due_by(i64::MAX)?.iter().filter(|job| job.attempts == 0) {

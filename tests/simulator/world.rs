@@ -140,6 +140,10 @@ impl World {
         let window_ms = Limits::default().reconcile_window_ms;
         let ways = Ways::draw(seed, &mut plan);
         let consumers = Consumers::draw(seed, &plan);
+        if consumers.in_pieces() {
+            // What was one burst stays one.
+            plan.faults.app_retries = plan.faults.app_retries.max(0.3);
+        }
         let apps = consumers
             .names()
             .map(|name| (name.to_owned(), App::default()));
@@ -207,7 +211,7 @@ impl World {
         let span = self.end() - START;
         self.at(0, Act::Start);
         // Who writes in pieces writes more.
-        let in_pieces = self.consumers.debounce.is_some();
+        let in_pieces = self.consumers.in_pieces();
         for _ in 0..self.plan.messages / if in_pieces { 2 } else { 1 } {
             let when = self.ways.writes(&mut self.luck, busy);
             self.at(when, Act::Write);
@@ -302,18 +306,19 @@ impl World {
         // Where people take conversations over, they also do so from the phone.
         let takes_over = who.is_none() && self.plan.faults.hands_over > 0.0;
         let from_the_phone = takes_over && self.luck.chance(0.15);
-        if from_the_phone {
+        let written = if from_the_phone {
             let own = match self.luck.chance(0.3) {
                 true => self.book.known_wamid(&mut self.luck),
                 false => None,
             };
             self.meta.owner_writes(&mut self.luck, own, self.now);
+            None
         } else {
             let (luck, now) = (&mut self.luck, self.now);
-            let written = self.meta.write(luck, &self.ways, who, now);
-            if let (None, Some(who)) = (who, written) {
-                self.goes_on(who);
-            }
+            self.meta.write(luck, &self.ways, who, now)
+        };
+        if let (None, Some(who)) = (who, written) {
+            self.goes_on(who);
         }
         let n = self.meta.events.len();
         // Nothing may have been written: the last event is known to us by now.
@@ -324,6 +329,17 @@ impl World {
             let wait = self.hours();
             if let Some(event) = self.meta.keeps_back() {
                 self.at(wait, Act::Comes(event));
+            }
+        } else if let (None, Some(who)) = (who, written)
+            && self.consumers.in_pieces()
+        {
+            // Who they are is told when they have written under their new id.
+            if let Some(event) = self.meta.keeps_back_who_it_is() {
+                let wait = self.luck.between(0, 2 * MINUTE);
+                self.at(wait, Act::Comes(event));
+                for after in [500, 1_000, 1_500] {
+                    self.at(after, Act::GoesOn(who));
+                }
             }
         }
         self.notify_soon();
@@ -373,6 +389,13 @@ impl World {
             self.tokens.change(&mut self.luck);
             self.consumers.change(&mut self.luck);
             self.reload();
+        }
+        if self.luck.chance(self.consumers.waits_otherwise) {
+            self.consumers.wait_otherwise(&mut self.luck);
+            match self.luck.chance(0.8) {
+                true => self.reload(),
+                false => self.die("to be started anew"),
+            }
         }
         if self.luck.chance(self.plan.faults.clock_set) {
             self.set_the_clock();
