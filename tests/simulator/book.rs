@@ -335,15 +335,15 @@ impl Book {
 
     /// A message ended without a call.
     pub fn ended_here(&mut self, message: &Message, now: i64) -> Check {
-        if (message.state, message.error_code) != (SendState::Failed, Some(TOO_LATE)) {
-            return Ok(());
-        }
         let place = message.id as usize - 1;
         let ends = self.told.ends(&self.lanes, self.replies[place].lane);
         let reply = &mut self.replies[place];
+        reply.progress.changed(self.clock);
+        if (message.state, message.error_code) != (SendState::Failed, Some(TOO_LATE)) {
+            return Ok(());
+        }
         reply.outbox = Some(message.id);
         reply.too_late = true;
-        reply.progress.changed(self.clock);
         reply.unknown_since = None;
         ensure(!reply.is_mark && !self.template, || {
             format!("`{}` needs no window, or has its template", reply.name)

@@ -32,6 +32,9 @@ const CODES: [(i64, HaltScope); 12] = [
     (3, HaltScope::App),
 ];
 
+/// Those of one number or account: what holds for all leaves nobody to compare with.
+const OF_FEW: &[(i64, HaltScope)] = CODES.split_at(3).1.split_at(8).0;
+
 /// Who makes a call, as far as halts are concerned.
 #[derive(Clone, Copy)]
 pub struct Caller<'a> {
@@ -74,32 +77,49 @@ impl Troubles {
     pub fn minute(&mut self, luck: &mut Luck, plan: &Plan, tokens: &Tokens, now: i64) {
         let faults = &plan.faults;
         self.passing.retain(|trouble| now < trouble.until);
-        if !luck.chance(faults.halts) {
-            return;
+        if luck.chance(faults.halts) {
+            let found = match luck.chance(0.5) {
+                true => *luck.pick(&CODES),
+                false => *luck.pick(OF_FEW),
+            };
+            let number = *luck.pick(&NUMBERS[..plan.numbers]);
+            let token = tokens.of(number);
+            match found.1 == HaltScope::Token && luck.chance(faults.new_token) {
+                true => _ = self.revoked.insert(token),
+                false => self.begins(luck, found, (number, token), Told::ByAnswer, now),
+            }
         }
-        let (code, scope) = match luck.chance(0.5) {
-            true => *luck.pick(&CODES),
-            // Of one number or account: what holds for all leaves nobody to compare with.
-            false => *luck.pick(&CODES[3..11]),
-        };
-        let number = *luck.pick(&NUMBERS[..plan.numbers]);
-        let token = tokens.of(number);
-        if scope == HaltScope::Token && luck.chance(faults.new_token) {
-            self.revoked.insert(token);
-            return;
+        if luck.chance(faults.halts_late) {
+            let found = *luck.pick(OF_FEW);
+            let number = *luck.pick(&NUMBERS[..plan.numbers]);
+            self.begins(
+                luck,
+                found,
+                (number, tokens.of(number)),
+                Told::ByStatus,
+                now,
+            );
         }
+    }
+
+    /// Of whom a number or its token belongs to.
+    fn begins(
+        &mut self,
+        luck: &mut Luck,
+        (code, scope): (i64, HaltScope),
+        (number, token): (&str, Token),
+        told: Told,
+        now: i64,
+    ) {
         let subject = match scope {
             HaltScope::Token => token.to_string(),
             HaltScope::Number => number.to_owned(),
             HaltScope::Account => waba_of(number).to_owned(),
             HaltScope::App => String::new(),
         };
-        // By a clock that is set nobody can tell what came after the mend.
-        let may_show_later = matches!(scope, HaltScope::Number | HaltScope::Account);
-        let shows_later = may_show_later && faults.clock_set == 0.0 && luck.chance(0.7);
-        let (told, longest) = match shows_later {
-            true => (Told::ByStatus, 5 * 60_000),
-            false => (Told::ByAnswer, 10 * 60_000),
+        let longest = match told {
+            Told::ByStatus => 5 * 60_000,
+            Told::ByAnswer => 10 * 60_000,
         };
         self.passing.push(Trouble {
             code,

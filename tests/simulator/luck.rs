@@ -119,6 +119,9 @@ pub struct Faults {
     /// Graph halts a token, a number, an account or the app for a while, looked
     /// at once a minute.
     pub halts: f64,
+    /// Graph takes the messages of a number or an account for a while, and statuses tell
+    /// that they fail: looked at once a minute.
+    pub halts_late: f64,
 
     /// Statuses come at once, before the answer.
     pub early: f64,
@@ -142,6 +145,7 @@ pub struct Faults {
 
 impl Faults {
     fn draw(luck: &mut Luck) -> Faults {
+        let clock_set = luck.fault(0.15);
         Faults {
             answer_lost: luck.fault(0.3),
             redelivered: luck.fault(0.5),
@@ -151,7 +155,7 @@ impl Faults {
             disk_full: luck.fault(0.1),
             new_token: luck.fault(1.0),
             reloads: luck.fault(0.3),
-            clock_set: luck.fault(0.15),
+            clock_set,
             app_retries: luck.fault(0.5),
             app_gives_up: luck.fault(0.2),
             app_down: luck.fault(0.3),
@@ -166,6 +170,11 @@ impl Faults {
             errors: luck.fault(0.3),
             lost: luck.fault(0.4),
             halts: luck.fault(0.6),
+            // By a clock that is set nobody can tell what came after the mend.
+            halts_late: match clock_set > 0.0 {
+                true => 0.0,
+                false => luck.unit() * 0.3,
+            },
             early: luck.fault(0.8),
             shuffled: luck.fault(1.0),
             doubled: luck.fault(0.6),

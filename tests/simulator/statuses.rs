@@ -26,7 +26,8 @@ pub fn plan(
     faults: &Faults,
     fails: Option<Failing>,
 ) -> Vec<(i64, &'static str, Option<i64>)> {
-    if luck.chance(faults.silent) {
+    let is_shared = matches!(fails, Some(Failing::WithOthers(_)));
+    if luck.chance(faults.silent) && !is_shared {
         return Vec::new();
     }
     let fails = fails.or_else(|| {
@@ -44,7 +45,7 @@ pub fn plan(
         false => luck.between(500, 8_000),
     };
     // Some tell of a trouble when it is mended already.
-    let tells_late = matches!(fails, Some(Failing::WithOthers(_))) && luck.chance(0.3);
+    let tells_late = is_shared && luck.chance(0.3);
     if tells_late || luck.chance(faults.late) {
         at += luck.between(MINUTE, 20 * MINUTE);
     }
