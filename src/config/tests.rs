@@ -1,3 +1,6 @@
+//! Settings written down as pairs: what they come to, and what each mistake is told
+//! with. Where values come from is tested in `sources`.
+
 use super::*;
 use crate::policy::pacing::Rate;
 use crate::wire::notification::Kind;

@@ -1,3 +1,5 @@
+//! What handlers return, who is asked after whom, and what is told at the start.
+
 use super::answer::Again;
 use super::*;
 use crate::Result as Fallible;

@@ -1,3 +1,6 @@
+//! Real programs, mostly one line of a shell: what their exit codes, output and
+//! refusal to end come to.
+
 use super::*;
 use std::time::Duration;
 

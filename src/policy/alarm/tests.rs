@@ -1,3 +1,5 @@
+//! Facts in, alarms out; then when each is told, once and again when it is over.
+
 use super::news::{News, read};
 use super::*;
 use serde_json::{Value, json};

@@ -1,3 +1,5 @@
+//! All is well, but for one thing: what is found, and how to mend it.
+
 use super::*;
 use crate::policy::alarm;
 use crate::wire::setup::{Refused, Trouble};

@@ -1,3 +1,5 @@
+//! From how things are to the steps that are taken, or what stands in their way.
+
 use super::super::doctor::{AccountFacts, AppFacts, NumberFacts};
 use super::*;
 use crate::wire::setup::{Attached, Number, Refused, Subscription};

@@ -1,3 +1,6 @@
+//! Files of older versions with rows in them are brought to this one; those of newer
+//! versions and of other programs are left alone.
+
 use super::super::rows::JobState;
 use super::super::{Access, Database, Tx};
 use super::*;

@@ -1,3 +1,6 @@
+//! Each builder writes what Meta's pages print. The samples also serve `validate` and
+//! the stand-in's checks.
+
 use serde_json::{Value, json};
 
 use super::{ContactCard, Header, Media, Message, Parameter};

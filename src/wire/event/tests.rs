@@ -1,3 +1,5 @@
+//! Envelopes of one event, read as handlers see them: whole, odd, or half-broken.
+
 use super::*;
 use crate::wire::message::Content;
 use crate::wire::status::StatusName;

@@ -1,3 +1,5 @@
+//! Files in messages: where they are found, what they are, and names that mean harm.
+
 use super::types::*;
 use super::*;
 

@@ -1,3 +1,6 @@
+//! Messages as customers send them, each type from Meta's pages, and what is no such
+//! type: typed where it can be, and kept whole where not.
+
 use super::*;
 
 fn read(json: &str) -> Message {

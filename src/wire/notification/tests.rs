@@ -1,3 +1,6 @@
+//! How notifications become events, whatever stands in them. Whom events are about is in
+//! `people`, what they tell of marketing in `marketing`.
+
 use super::*;
 use Kind::{Call, Message, Other, Status};
 use std::collections::HashSet;

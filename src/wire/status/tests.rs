@@ -1,3 +1,5 @@
+//! Statuses in each of the shapes Meta has given them.
+
 use super::*;
 
 fn read(json: &str) -> Status {

@@ -1,3 +1,6 @@
+//! What is checked of a message before it is stored. One at each limit is in `limits`,
+//! wrong shapes are in `shapes`.
+
 use serde_json::{Value, json};
 
 use super::{check, check_reply, table};

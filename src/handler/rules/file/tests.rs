@@ -1,3 +1,5 @@
+//! What is wrong with a rules file is named with its line and its mend.
+
 use crate::handler::rules::{Problem, Rules};
 
 /// A file with one rule that has these lines is refused for this.

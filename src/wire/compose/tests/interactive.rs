@@ -1,3 +1,5 @@
+//! Samples of interactive messages, a kind each.
+
 use serde_json::{Value, json};
 
 use super::super::{Button, CarouselCard, Flow, Header, Media, Message, Row};

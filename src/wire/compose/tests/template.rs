@@ -1,3 +1,5 @@
+//! Samples of templates: every kind of component and of parameter.
+
 use serde_json::{Value, json};
 
 use super::super::{Media, Message, Parameter, TemplateCard, kind};

@@ -1,3 +1,5 @@
+//! What statuses and preferences tell of marketing.
+
 use super::*;
 
 /// What the message was for of which this status tells.
