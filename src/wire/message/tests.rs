@@ -2,6 +2,7 @@
 //! type: typed where it can be, and kept whole where not.
 
 use super::*;
+use crate::wire::compose;
 
 fn read(json: &str) -> Message {
     Message::read(&serde_json::from_str(json).expect("the test's own JSON"))
@@ -692,4 +693,20 @@ fn debug_shows_the_id_and_the_type_only() {
         text,
         "Card { .. } CardPhone { .. } System { .. } nfm_reply Media { .. }"
     );
+}
+
+#[test]
+fn answers_name_the_message_they_answer() {
+    let message = read(r#"{"id": "wamid.1", "type": "text"}"#);
+    let check = |answer: compose::Message, place: &str, expected: Value| {
+        let written: Value = serde_json::from_str(&answer.to_json()).unwrap();
+        assert_eq!(written.pointer(place), Some(&expected), "{written}");
+    };
+    let quoted = message.reply(compose::Message::text("yes"));
+    check(quoted.any(), "/context/message_id", "wamid.1".into());
+    let reaction = serde_json::json!({"message_id": "wamid.1", "emoji": "👍"});
+    check(message.react("👍").any(), "/reaction", reaction);
+    check(message.mark_read().any(), "/message_id", "wamid.1".into());
+    let typing = serde_json::json!({"type": "text"});
+    check(message.typing().any(), "/typing_indicator", typing);
 }
