@@ -286,31 +286,32 @@ impl fmt::Debug for Message {
     }
 }
 
-impl Content {
-    /// The key of the payload of every type that has one, for messages that come without their
-    /// type: Meta's calling pages print one such.
-    const PAYLOADS: [&str; 16] = [
-        "text",
-        "image",
-        "video",
-        "audio",
-        "voice",
-        "document",
-        "sticker",
-        "location",
-        "contacts",
-        "interactive",
-        "button",
-        "reaction",
-        "order",
-        "system",
-        "edit",
-        "revoke",
-    ];
+/// The keys under which a message's content sits, for messages that come without their type:
+/// Meta's calling pages print one such.
+pub(super) const CONTENTS: [&str; 17] = [
+    "text",
+    "image",
+    "video",
+    "audio",
+    "voice",
+    "document",
+    "sticker",
+    "location",
+    "contacts",
+    "interactive",
+    "button",
+    "reaction",
+    "order",
+    "system",
+    "edit",
+    "revoke",
+    "unsupported",
+];
 
+impl Content {
     fn read(element: &Value) -> Content {
         let kind = text(element, "type").unwrap_or_else(|| {
-            let mut payloads = Content::PAYLOADS.into_iter();
+            let mut payloads = CONTENTS.into_iter();
             payloads
                 .find(|key| !element[key].is_null())
                 .unwrap_or_default()

@@ -6,6 +6,7 @@ use super::marketing;
 use super::opening;
 use super::people::{PARTICIPANT_KEYS, is_of_participant};
 use super::{Kind, StatusFacts, bounded, digest_hex, message_key, status_key};
+use crate::wire::message::CONTENTS;
 use std::borrow::Cow;
 
 /// The element's own word for what it is: message type, status, call event.
@@ -22,29 +23,9 @@ pub(super) fn type_of<'a>(kind: Kind, members: &[Member<'a>]) -> Cow<'a, str> {
 
 /// Meta's call-permission sample has no `type`; its content's name serves.
 fn content<'a>(members: &[Member<'a>]) -> Option<Cow<'a, str>> {
-    let content = |m: &&Member<'a>| CONTENT_KEYS.contains(&m.key.as_ref());
+    let content = |m: &&Member<'a>| CONTENTS.contains(&m.key.as_ref());
     members.iter().find(content).map(|m| m.key.clone())
 }
-
-/// Names under which a message's content sits. Meta: messages webhook reference.
-const CONTENT_KEYS: [&str; 16] = [
-    "text",
-    "image",
-    "video",
-    "audio",
-    "document",
-    "sticker",
-    "location",
-    "contacts",
-    "interactive",
-    "button",
-    "reaction",
-    "order",
-    "system",
-    "edit",
-    "revoke",
-    "unsupported",
-];
 
 /// The key of an element. Without an id, or without the word that tells two
 /// events of one id apart, only a digest of its text is safe.

@@ -334,6 +334,7 @@ fn a_message_without_type_is_called_by_its_content() {
         (r#""type":"not yet known""#, "not yet known"),
         (r#""id":"m1","interactive":{}"#, "interactive"),
         (r#""type":null,"context":{},"order":{}"#, "order"),
+        (r#""id":"m1","voice":{}"#, "voice"),
         (r#""id":"m1""#, ""),
     ];
     for (message, type_) in rows {
