@@ -44,7 +44,9 @@ impl Stage {
             ..Options::default()
         });
         let graph = graph.unwrap();
-        let place = Place::with_graph(&graph, settings);
+        // What goes out is waited for however busy the machine is.
+        let own = [("API_WAIT", "60s")];
+        let place = Place::with_graph(&graph, &[&own, settings].concat());
         Stage { graph, place }
     }
 
