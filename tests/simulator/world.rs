@@ -111,6 +111,8 @@ pub struct World {
     pub life: u32,
     /// How far the service's clock is from the true time, which `now` is.
     pub skew: i64,
+    /// How far it ever was.
+    skews: Vec<i64>,
     /// Who gets events, by the settings.
     pub consumers: Consumers,
     /// The tokens in the settings.
@@ -154,6 +156,7 @@ impl World {
             aloud,
             now: START,
             skew: 0,
+            skews: vec![0],
             meta: Meta::new(&mut luck, plan.customers, plan.numbers),
             luck,
             agenda: BTreeMap::new(),
@@ -429,9 +432,13 @@ impl World {
     fn set_the_clock(&mut self) {
         let before = self.skew;
         self.skew = self.luck.between(-12 * HOUR, 12 * HOUR) / 2;
-        if (self.skew - before).abs() < CLOCK_SET_MIN {
-            self.skew = before - CLOCK_SET_MIN;
+        // Also from where it was before that: times are stored that were written then.
+        let is_near = |other: &i64| (self.skew - other).abs() < CLOCK_SET_MIN;
+        if self.skews.iter().any(is_near) {
+            let lowest = self.skews.iter().min();
+            self.skew = lowest.expect("it begins with one") - CLOCK_SET_MIN;
         }
+        self.skews.push(self.skew);
         let hours = (self.skew - before) as f64 / HOUR as f64;
         self.note(|| format!("the clock is set by {hours:.1} hours"));
         self.book.clock_was_set(self.skew > before);
