@@ -27,11 +27,13 @@
 //! What events leave in their conversations' rows is filed in much the same way:
 //! [`talks`].
 
+mod filter;
 mod known;
 mod talks;
 
 use super::Result;
 use super::rows::*;
+use filter::Filter;
 use known::Known;
 use rusqlite::{Connection, ToSql, params};
 use std::collections::BTreeSet;
@@ -277,6 +279,8 @@ fn execute(connection: &Connection, sql: &str, params: &[&dyn ToSql]) -> Result<
 /// asked for often.
 pub(super) struct Unfiled {
     pub(super) events: Recent<Seen>,
+    /// What is not in `seen`.
+    pub(super) filter: Filter,
     pub(super) jobs: Recent<Place>,
     /// What events left in conversations.
     pub(super) talks: Talks,
@@ -300,6 +304,7 @@ impl Unfiled {
     fn with(logs: Filing, talks: Filing) -> Unfiled {
         Unfiled {
             events: Recent::new(logs.most),
+            filter: Filter::new(),
             jobs: Recent::new(logs.most),
             talks: Talks::new(talks),
             known: Known::default(),
@@ -335,6 +340,7 @@ impl Unfiled {
     pub(super) fn forget(&mut self) {
         self.talks.forget();
         self.events.forget();
+        self.filter = Filter::new();
         self.jobs.forget();
         self.known = Known::default();
     }

@@ -40,6 +40,8 @@ impl Tx<'_> {
                 seen.free_until,
             ],
         )?;
+        unfiled.filter.learn(&digest);
+        unfiled.filter.read_some(self.connection)?;
         unfiled.events.add(self.connection, (digest, id))?;
         unfiled.talks.came(self.connection, id)?;
         Ok(Some(id))
@@ -54,10 +56,14 @@ impl Tx<'_> {
     }
 
     fn seen(&self, digest: &[u8; 16]) -> Result<Option<EventId>> {
-        let events = &mut self.unfiled.borrow_mut().events;
-        events.hold(self.connection)?;
-        if let Some((_, id)) = events.first((*digest, EventId::MIN), (*digest, EventId::MAX)) {
+        let unfiled = &mut *self.unfiled.borrow_mut();
+        unfiled.events.hold(self.connection)?;
+        let (from, to) = ((*digest, EventId::MIN), (*digest, EventId::MAX));
+        if let Some((_, id)) = unfiled.events.first(from, to) {
             return Ok(Some(id));
+        }
+        if !unfiled.filter.may_have(digest) {
+            return Ok(None);
         }
         let sql = "SELECT event FROM seen WHERE digest = ?1";
         self.row(sql, params![digest], |row| row.get(0))
