@@ -402,6 +402,14 @@ fn check_tells_of_folders_in_which_the_service_may_not_write_and_leaves_nothing_
     assert!(code == 1 && text.contains(&mend), "{text}");
     chown(&media_dir, Some(SERVICE), Some(SERVICE)).unwrap();
     assert_eq!(says(&setup).0, 0);
+    // A Unix socket is fine where the service may make it, or where it is held for it.
+    let socket = media.join("webhook.sock");
+    let setup = setup.set("LISTEN", &format!("unix:{}", socket.display()));
+    let (_, text) = says(&setup);
+    assert!(text.contains("or set another LISTEN"), "{text}");
+    let _held = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let (_, text) = says(&setup);
+    assert!(text.contains("webhook.sock is in use"), "{text}");
 }
 
 #[test]

@@ -17,6 +17,7 @@ use crate::policy::doctor::{self, Finding};
 use crate::store::{Access, Database, StoreError};
 use crate::wire::setup;
 use lexopt::{Arg, Parser, ValueExt};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 pub const HELP: &str = "\
@@ -82,9 +83,10 @@ pub fn run(mut parser: Parser) -> Outcome {
         files(report, &config);
     }
     if well {
-        listener(report, "LISTEN", &config.listen);
+        let maker = Maker::of(&config.database);
+        listener(report, "LISTEN", &config.listen, maker);
         if let Some(listen) = &config.operator {
-            listener(report, "OPERATOR_LISTEN", listen);
+            listener(report, "OPERATOR_LISTEN", listen, maker);
         }
     }
     if online && well && authorities {
@@ -246,14 +248,17 @@ fn note_halts(report: &mut Report, path: &Path) {
     }
 }
 
-fn listener(report: &mut Report, setting: &'static str, listen: &Listen) {
-    // To try a path would make it.
+fn listener(report: &mut Report, setting: &'static str, listen: &Listen, maker: Maker) -> bool {
+    let is_in_use = format!("{listen} is in use: by the running service, or by something else");
+    // To try a path would make it. One that systemd holds may be where only root makes files.
     if let Listen::Unix(path) = listen {
-        match hindrance(folder_of(path), Maker::Us) {
+        if UnixStream::connect(path).is_ok() {
+            return report.fine(setting, &is_in_use);
+        }
+        return match hindrance(folder_of(path), maker) {
             None => report.fine(setting, &listen.to_string()),
             Some(why) => report.wrong(setting, &format!("{why}, or set another {setting}")),
         };
-        return;
     }
     let failed = |source| StartError::Listen {
         setting,
@@ -262,10 +267,9 @@ fn listener(report: &mut Report, setting: &'static str, listen: &Listen) {
     };
     match Socket::bind(listen) {
         Ok(_) => report.fine(setting, &format!("{listen} is free")),
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => report.fine(
-            setting,
-            &format!("{listen} is in use: by the running service, or by something else"),
-        ),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            report.fine(setting, &is_in_use)
+        }
         Err(error) => report.wrong("", &Chain(&failed(error)).to_string()),
-    };
+    }
 }

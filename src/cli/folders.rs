@@ -28,8 +28,7 @@ impl Maker {
     }
 }
 
-/// Why files cannot be made in the folder of `path`, which may be such a folder itself,
-/// with the mend.
+/// Why files cannot be made in a folder, with the mend.
 pub fn hindrance(folder: &Path, maker: Maker) -> Option<String> {
     let shown = folder.display();
     let Ok(about) = fs::metadata(folder) else {
