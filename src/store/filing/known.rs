@@ -31,6 +31,8 @@ impl Known {
 
     /// The number belongs to this account.
     pub(in crate::store) fn learn_waba(&mut self, number: &str, waba: &str) {
+        // Also where there is no room for it: what it was before is not so.
+        self.wabas.remove(number);
         if self.wabas.len() < WABAS_MAX {
             self.wabas.insert(number.to_owned(), waba.to_owned());
         }
@@ -67,10 +69,10 @@ impl Known {
 }
 
 fn named(number: &str, ids: &[String]) -> Named {
-    let mut all = number.to_owned();
-    for id in ids {
-        // With its length, lest two ids read like one.
-        let _ = write!(all, " {} {id}", id.len());
+    let mut all = String::new();
+    for part in std::iter::once(number).chain(ids.iter().map(String::as_str)) {
+        // With its length, lest two read like one.
+        let _ = write!(all, "{} {part} ", part.len());
     }
     key_digest(&all)
 }
@@ -93,6 +95,7 @@ mod tests {
             ("1", ids(&["b", "a"])),
             ("1", ids(&["a"])),
             ("2", ids(&["a"])),
+            ("1 1 a", ids(&["b"])),
         ];
         for (id, (number, ids)) in people.iter().enumerate() {
             known.learn_person(number, ids, id as ConversationId);
@@ -103,6 +106,18 @@ mod tests {
         assert_eq!(known.person("1", &ids(&["b"])), None);
         known.forget_people();
         assert_eq!(known.person("1", &people[0].1), None);
+    }
+
+    #[test]
+    fn a_number_belongs_to_one_account_however_many_there_are() {
+        let mut known = Known::default();
+        for number in 0..=WABAS_MAX {
+            known.learn_waba(&number.to_string(), "a");
+        }
+        known.learn_waba("0", "b");
+        assert!(!known.is_of("0", "a"));
+        known.learn_waba("1000", "b");
+        assert!(!known.is_of("1000", "a") && known.wabas.len() <= WABAS_MAX);
     }
 
     #[test]
