@@ -194,7 +194,9 @@ impl Service {
     /// the program has set up a logger of its own before.
     ///
     /// # Errors
-    /// When it cannot start. What happens later is logged, and it goes on.
+    /// When it cannot start. What happens later is logged, and it goes on. Only a panic
+    /// in one of its own threads, without which nothing would go on, ends the process,
+    /// with 1.
     pub fn run(self) -> Result<(), Error> {
         let Service { settings, own } = self;
         let mut sources = settings.read(&own);

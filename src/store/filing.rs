@@ -46,8 +46,8 @@ pub struct Filing {
     /// Rows of a log that are held in memory before a pass begins. The more there
     /// are, the more of them meet in one page of the index.
     pub most: usize,
-    /// Rows that a commit files in any case, less those that it adds; once for a
-    /// while no commit has added as many.
+    /// Once no commit has added so many for a while: rows that each adds and files
+    /// together.
     pub at_least: usize,
 }
 

@@ -199,8 +199,8 @@ pub struct Job {
 }
 
 impl Job {
-    /// Since when it counts how old its work is, which is from that time: what an operator
-    /// wants done again is as if it had come then.
+    /// Since when it counts how old its work is, which came at that time: what an operator
+    /// wants done again is as if it had just come.
     pub fn open_since(&self, at: i64, now: i64) -> i64 {
         // One to come: the clock was set back.
         let again = self.reopened_at.filter(|again| *again <= now);

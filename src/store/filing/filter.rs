@@ -11,11 +11,11 @@ use rusqlite::{Connection, params};
 /// A digest as `seen` has it.
 type Digest = [u8; 16];
 
-/// 2 MB. With a million digests it errs once in a hundred and fifty times, with
-/// eight million every second time; then the index is read as if it were not there.
+/// 2 MB. With a million digests it errs once in two hundred times, with eight
+/// million nearly every second time; then the index is read as if it were not there.
 const BITS: usize = 1 << 24;
 
-/// Bits of a digest. Digests are even, so that some of their own bits will do.
+/// Bits that a digest sets. Digests are evenly spread: parts of one say which.
 const PLACES: usize = 3;
 
 /// With more digests it is of no use.

@@ -4,7 +4,8 @@
 //! What a row lacks is in the events behind `filed`, each of which says what it
 //! leaves, and in memory. To go through them once more changes nothing, so whoever
 //! does not hold it in memory reads them ([`Talks::hold`]), also to look only.
-//! While little comes all of it is filed at once ([`Filing::at_least`]).
+//! While little comes it is filed with the next few commits ([`Filing::at_least`]), or
+//! when there are none.
 
 use super::{FILED_FOR_ONE, Filing, execute};
 use crate::policy::talk::{Talk, Turn};

@@ -3,8 +3,8 @@
 use super::*;
 use crate::policy::standing::{Quality, Standing, Throughput};
 
-/// Ids of people that are looked at for one who has said something. Without, it is
-/// but those whom the business wrote to.
+/// Ids of people that are looked at for one who has said something. When none of these
+/// has, it is not known how the number is shown.
 const LOOKED_AT: i64 = 100;
 
 impl Tx<'_> {
