@@ -107,13 +107,11 @@ impl Gateway {
                 tx.end_job(job, JobState::Done, None, now)?;
                 return Ok(Started::NotNow);
             }
+            Fate::Waits { until } => {
+                tx.defer_job(job.id, until)?;
+                return Ok(Started::NotNow);
+            }
         };
-        if message.uncertain
-            && let Some(until) = self.unheard_until(tx, now)?
-        {
-            tx.defer_job(job.id, until)?;
-            return Ok(Started::NotNow);
-        }
         let now_us = now * 1_000;
         let mark = outgoing::is_mark(&message.type_);
         let pair = match mark {
@@ -181,19 +179,24 @@ impl Gateway {
             let (code, text) = (message.error_code, text.to_owned());
             Ok(Fate::Ends(state, Fault { code, text }))
         };
-        match message.state {
-            SendState::Queued => {}
-            SendState::Unknown => {
-                if message.tries_max.is_some_and(|max| job.attempts >= max) {
-                    let text = "Graph could not take it, and no status came";
-                    return ends(SendState::Failed, text);
-                }
-                if self.limits.on_unknown == OnUnknown::Hold {
-                    let text = "Graph's answer was lost and no status came: it may have gone out";
-                    return ends(SendState::Held, text);
-                }
-            }
+        let unknown = match message.state {
+            SendState::Queued => false,
+            SendState::Unknown => true,
             _ => return Ok(Fate::IsOut),
+        };
+        // Before anything is said of it, as that no status came.
+        if message.uncertain
+            && let Some(until) = self.unheard_until(tx, now)?
+        {
+            return Ok(Fate::Waits { until });
+        }
+        if unknown && message.tries_max.is_some_and(|max| job.attempts >= max) {
+            let text = "Graph could not take it, and no status came";
+            return ends(SendState::Failed, text);
+        }
+        if unknown && self.limits.on_unknown == OnUnknown::Hold {
+            let text = "Graph's answer was lost and no status came: it may have gone out";
+            return ends(SendState::Held, text);
         }
         let since = job.open_since(message.created_at, now);
         if is_older(tx, now, self.limits.send_age_max_ms, since)? {
@@ -220,6 +223,8 @@ impl Gateway {
 enum Fate {
     /// It goes to Graph, or the template in its place.
     Goes { substitute: Option<String> },
+    /// It may be out, and no status could tell so far: one may until then.
+    Waits { until: i64 },
     /// It ends so, without a call.
     Ends(SendState, Fault),
     /// It is with Graph already, or over.

@@ -111,6 +111,43 @@ fn what_may_have_gone_out_waits_for_a_whole_window_after_the_clock_was_set_ahead
     assert_eq!((again.outbox, again.resent), (first.outbox, true));
 }
 
+/// Where nothing goes out twice, or the tries are used up, it ended at once, and it was said
+/// that no status came.
+#[test]
+fn what_is_not_sent_again_waits_for_that_window_before_it_ends() {
+    let failed = error(131_000, None);
+    let rows = [
+        (OnUnknown::Hold, lost(), SendState::Held),
+        (OnUnknown::Resend, failed, SendState::Failed),
+    ];
+    for (on_unknown, answer, end) in rows {
+        let mut bench = Bench::with(Limits {
+            on_unknown,
+            ..Limits::default()
+        });
+        let window = bench.limits.reconcile_window_ms;
+        bench.queue(ANN, 1);
+        loop {
+            let send = bench.sends().remove(0);
+            bench.sent(&send, &answer);
+            let message = bench.database.read(|tx| tx.message(send.outbox));
+            let tries_max = message.unwrap().unwrap().tries_max;
+            if tries_max.is_none_or(|max| send.attempt >= max) {
+                break;
+            }
+            bench.now += window;
+        }
+        bench.set_ahead(HOURS);
+        assert!(bench.sends().is_empty());
+        bench.now += window - 1;
+        assert!(bench.sends().is_empty());
+        assert_eq!(bench.outbox(1).0, SendState::Unknown, "{end:?}");
+        bench.now += 1;
+        assert!(bench.sends().is_empty());
+        assert_eq!(bench.outbox(1).0, end);
+    }
+}
+
 #[test]
 fn what_only_seems_to_come_late_since_the_clock_was_set_ahead_is_answered() {
     let mut bench = Bench::with(Limits {

@@ -365,3 +365,26 @@ fn what_may_have_gone_out_waits_for_a_window_in_which_graph_was_reached() {
     bench.now += 1;
     assert_eq!(bench.sends()[0].outbox, first.outbox);
 }
+
+/// The same for one that was about to be held: no status came, but none could.
+#[test]
+fn what_may_have_gone_out_is_held_after_a_window_in_which_graph_was_reached() {
+    let mut bench = Bench::with(Limits {
+        on_unknown: OnUnknown::Hold,
+        ..Limits::default()
+    });
+    bench.queue(ANN, 1);
+    bench.queue(BOB, 1);
+    let window = bench.limits.reconcile_window_ms;
+    let sends = bench.sends();
+    bench.sent(&sends[0], &lost());
+    bench.now += window - 1;
+    let reason = "connection refused".into();
+    bench.sent(&sends[1], &verdict::read(&Answer::NotSent { reason }));
+    bench.now += window - 1;
+    bench.sends();
+    assert_eq!(row(&bench, sends[0].outbox).state, SendState::Unknown);
+    bench.now += 1;
+    bench.sends();
+    assert_eq!(row(&bench, sends[0].outbox).state, SendState::Held);
+}
