@@ -8,7 +8,6 @@ use crate::store::rows::{JobId, QueueKind};
 use crate::store::{Committer, Result, StoreError, Tx};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -42,20 +41,23 @@ pub(super) fn claim_from(
     room: usize,
 ) -> Result<Claimed> {
     let gateway = Arc::clone(&live.now().gateway);
-    let last = Arc::new(AtomicI64::new(0));
-    let looked_at = Arc::clone(&last);
+    let looked_at = Arc::new(Mutex::new(None));
+    let last = Arc::clone(&looked_at);
     let claimed = committer.commit(move |tx| {
+        let looks_at = |job| *lock(&last) = job;
+        // It runs once more, alone, when it panicked among others.
+        looks_at(None);
         let (now, set_ahead_at) = clock::watched_now_ms();
         // Before anything is given up because it seems old.
         if let Some(at) = set_ahead_at {
             clock_set::note_set_ahead(tx, at)?;
         }
-        let looks_at = |job| looked_at.store(job, Ordering::Relaxed);
         gateway.claim_telling(tx, now, kind, room, &looks_at)
     });
-    if let Err(StoreError::Panicked) = claimed {
+    let last = *lock(&looked_at);
+    if let (Err(StoreError::Panicked), Some(job)) = (&claimed, last) {
         // Each claim would panic over it again.
-        give_up_spoiled(live, committer, last.load(Ordering::Relaxed))?;
+        give_up_spoiled(live, committer, job)?;
     }
     claimed
 }
@@ -97,7 +99,7 @@ impl Pulse {
 
     /// How many threads have ended. None does before the pool is stopped.
     pub fn ended(&self) -> usize {
-        let threads = self.threads.lock().unwrap_or_else(|e| e.into_inner());
+        let threads = lock(&self.threads);
         threads.iter().filter(|thread| thread.is_finished()).count()
     }
 }
@@ -144,7 +146,7 @@ struct State {
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|e| e.into_inner())
+        lock(&self.state)
     }
 }
 
@@ -191,7 +193,7 @@ impl Pool {
     }
 
     fn threads(&self) -> MutexGuard<'_, Vec<thread::JoinHandle<()>>> {
-        self.threads.lock().unwrap_or_else(|e| e.into_inner())
+        lock(&self.threads)
     }
 
     /// What wakes this pool.
@@ -363,6 +365,10 @@ fn commit_until_done(shared: &Shared, finish: &mut dyn FnMut() -> Result<()>) ->
     }
 }
 
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(|e| e.into_inner())
+}
+
 /// What became of an outcome that was to be stored.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ended {
@@ -377,6 +383,7 @@ enum Ended {
 mod tests {
     use super::*;
     use crate::gateway::Fetching;
+    use std::sync::atomic::{AtomicI64, Ordering};
 
     const SPOILED: JobId = 7;
 

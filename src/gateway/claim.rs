@@ -73,15 +73,15 @@ impl Gateway {
         self.claim_telling(tx, now, kind, room, &|_| ())
     }
 
-    /// The same, and tells of each job before it looks at it: after a panic the last is the
-    /// one to blame.
+    /// The same, and tells of each job before it looks at it, and of none when it has: after
+    /// a panic the last told is the one to blame, or it was not over a job.
     pub fn claim_telling(
         &self,
         tx: &Tx<'_>,
         now: i64,
         kind: QueueKind,
         room: usize,
-        looks_at: &dyn Fn(JobId),
+        looks_at: &dyn Fn(Option<JobId>),
     ) -> Result<Claimed> {
         let queues = tx.queues()?;
         let mut halts = match kind {
@@ -156,7 +156,7 @@ impl Gateway {
             return Ok(Next::NEVER);
         }
         let target = before + more;
-        let booked_up = self.fill(tx, now, queue, (target, workers.looks_at), claimed)?;
+        let booked_up = self.fill(tx, now, queue, target, workers.looks_at, claimed)?;
         if probing && let Some(work) = claimed.work.get(before) {
             return self.note_probe(tx, now, queue, halts, work.job());
         }
@@ -199,7 +199,8 @@ impl Gateway {
         tx: &Tx<'_>,
         now: i64,
         queue: &Queue,
-        (target, looks_at): (usize, &dyn Fn(JobId)),
+        target: usize,
+        looks_at: &dyn Fn(Option<JobId>),
         claimed: &mut Claimed,
     ) -> Result<Option<i64>> {
         let mut pace = Pace {
@@ -219,8 +220,10 @@ impl Gateway {
                     break;
                 }
                 examined += 1;
-                looks_at(job.id);
-                match self.start(tx, now, &job, &mut pace)? {
+                looks_at(Some(job.id));
+                let started = self.start(tx, now, &job, &mut pace)?;
+                looks_at(None);
+                match started {
                     Started::Work(work) => {
                         claimed.work.push(work);
                         let bulk_waits = !waiting.bulk.is_empty();
@@ -324,8 +327,8 @@ struct Workers<'l> {
     room: usize,
     /// No other queue is open that may need them.
     alone: bool,
-    /// Told of each job before it is looked at.
-    looks_at: &'l dyn Fn(JobId),
+    /// Told of each job before it is looked at, and of none after.
+    looks_at: &'l dyn Fn(Option<JobId>),
 }
 
 /// What is due in a queue.

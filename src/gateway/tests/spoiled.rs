@@ -2,9 +2,8 @@
 
 use super::*;
 use crate::store::{Committer, StoreError};
-use std::cell::Cell;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::cell::RefCell;
+use std::sync::{Arc, Mutex};
 
 /// The words of Ann's that are our bug.
 const SPOILED: &str = "wamid.1\"";
@@ -27,16 +26,18 @@ fn an_event_that_a_claim_panics_over_is_a_dead_letter_and_all_others_go_on() {
     let gateway = Arc::new(bench.gateway.clone().with_ears(Some(ears)));
     let (committer, thread) = Committer::start(bench.database, ()).unwrap();
     let claim = || {
-        let (gateway, last) = (Arc::clone(&gateway), Arc::new(AtomicI64::new(0)));
+        let (gateway, last) = (Arc::clone(&gateway), Arc::new(Mutex::new(None)));
         let looked_at = Arc::clone(&last);
         let claimed = committer.commit(move |tx| {
-            let looks_at = |job| looked_at.store(job, Ordering::Relaxed);
+            let looks_at = |job| *looked_at.lock().unwrap() = job;
             gateway.claim_telling(tx, now, QueueKind::Deliver, 100, &looks_at)
         });
-        (claimed, last.load(Ordering::Relaxed))
+        let last = *last.lock().unwrap();
+        (claimed, last)
     };
     let (claimed, spoiled) = claim();
     assert!(matches!(claimed, Err(StoreError::Panicked)));
+    let spoiled = spoiled.expect("it was over a job");
     let gives_up = Arc::clone(&gateway);
     let given_up = committer.commit(move |tx| gives_up.give_up_spoiled(tx, now, spoiled));
     given_up.unwrap();
@@ -88,17 +89,21 @@ fn a_message_that_we_panic_over_is_held_and_its_lane_goes_on() {
     assert_eq!(text(&bench, 3).0, SendState::Delivered);
 }
 
+/// A claim that panicked over no job, as at its commit, gave up the last one it had looked
+/// at, which was sound.
 #[test]
-fn a_claim_tells_of_each_job_before_it_looks_at_it() {
+fn a_claim_tells_of_each_job_before_it_looks_at_it_and_of_none_when_it_has() {
     let mut bench = Bench::new();
     bench.write(ANN, None);
     bench.write(BOB, None);
-    let (gateway, now, last) = (&bench.gateway, bench.now, Cell::new(0));
-    let step =
-        |tx: &Tx<'_>| gateway.claim_telling(tx, now, QueueKind::Deliver, 100, &|job| last.set(job));
-    let claimed = bench.database.commit(step).unwrap();
-    let Some(Work::Deliver(newest)) = claimed.work.last() else {
-        panic!("{claimed:?}");
+    let (gateway, now, told) = (&bench.gateway, bench.now, RefCell::new(Vec::new()));
+    let step = |tx: &Tx<'_>| {
+        let looks_at = |job| told.borrow_mut().push(job);
+        gateway.claim_telling(tx, now, QueueKind::Deliver, 100, &looks_at)
     };
-    assert_eq!(last.get(), newest.job);
+    let claimed = bench.database.commit(step).unwrap();
+    let jobs = claimed.work.iter().map(Work::job);
+    let each: Vec<_> = jobs.flat_map(|job| [Some(job), None]).collect();
+    assert_eq!(each.len(), 4);
+    assert_eq!(*told.borrow(), each);
 }
