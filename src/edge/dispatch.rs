@@ -29,7 +29,8 @@ pub trait Job: Send + Sync {
     /// again until it succeeds.
     fn work(&self, work: Work) -> Box<dyn FnMut() -> Result<()> + '_>;
 
-    /// Ends a job over which we panicked: its lane, and all others, go on without it.
+    /// Ends a job over which we panicked: its lane, and all others, go on without it. It
+    /// tells in the log when we panic over that too.
     fn give_up(&self, job: JobId) -> Result<()>;
 }
 
@@ -62,16 +63,23 @@ pub(super) fn claim_from(
     claimed
 }
 
-/// Ends a job over which we panicked.
+/// Ends a job over which we panicked, and tells of it in the log, also when we panic over
+/// that.
 pub(super) fn give_up_spoiled(live: &Live, committer: &Committer, job: JobId) -> Result<()> {
     let gateway = Arc::clone(&live.now().gateway);
     let give_up = move |tx: &Tx<'_>| gateway.give_up_spoiled(tx, clock::now_ms(), job);
-    if committer.commit(give_up)? {
-        log::error!(
+    let given_up = committer.commit(give_up);
+    match given_up {
+        Ok(true) => log::error!(
             "msg=\"we panicked over a job, a bug of wabridge's; it is given up\" job={job}"
-        );
+        ),
+        Err(StoreError::Panicked) => log::error!(
+            "msg=\"we panicked over a job and over giving it up, a bug of wabridge's; \
+             what comes after it waits\" job={job}"
+        ),
+        Ok(false) | Err(_) => {}
     }
-    Ok(())
+    given_up.map(|_| ())
 }
 
 /// Threads that do the jobs of one kind.
