@@ -33,6 +33,15 @@ macro_rules! job_columns {
         "id, queue, lane, event, outbox, state, attempts, media, burst, reopened_at"
     };
 }
+/// Since when a job waits: what an operator wants done again, from then on.
+macro_rules! job_waits_since {
+    () => {
+        "max(coalesce(reopened_at, 0), coalesce(
+           (SELECT received_at FROM event WHERE id = job.event),
+           (SELECT created_at FROM outbox WHERE id = job.outbox),
+           (SELECT created_at FROM media WHERE id = job.media)))"
+    };
+}
 macro_rules! message_columns {
     () => {
         "id, number, conversation, recipient, type, body, state, wamid, error_code, error,

@@ -103,6 +103,40 @@ fn dead_letters_are_told_once_also_across_a_restart_and_again_when_replayed() {
     assert_eq!(bench.alert(true), "over dead");
 }
 
+/// Events of days ago had been alarmed of the moment somebody had them handed over again.
+#[test]
+fn what_is_replayed_or_retried_waits_from_then_on() {
+    let mut bench = Bench::new();
+    bench.queue(ANN, 1);
+    let send = bench.sends().remove(0);
+    bench.sent(&send, &error(131_026, None));
+    refuse(&mut bench);
+    bench.now += 3 * DAY;
+    bench.write(BOB, None);
+    let written_at = bench.now;
+    bench.now += 20 * MINUTE;
+    let (now, outbox) = (bench.now, send.outbox);
+    let step = |tx: &Tx<'_>| {
+        for (_, event, _) in tx.dead_before(i64::MAX, 9)? {
+            inbox::replay(tx, now, event)?;
+        }
+        outbox::retry(tx, now, outbox)
+    };
+    bench.database.commit(step).unwrap();
+    let waits = |change: &String| change.starts_with("raise waiting");
+    assert!(
+        !bench.look(true).iter().any(waits),
+        "20 minutes are allowed"
+    );
+    let queues = bench.database.read(operator::queues).unwrap();
+    let oldest = |kind| queues.iter().find(|q| q.queue.kind == kind).unwrap().oldest;
+    let found = [QueueKind::Deliver, QueueKind::Send].map(oldest);
+    assert_eq!(found, [Some(written_at), Some(now)]);
+    bench.now += 11 * MINUTE;
+    let raised: Vec<_> = bench.look(true).into_iter().filter(waits).collect();
+    assert_eq!(raised, ["raise waiting bot"], "what was written meanwhile");
+}
+
 #[test]
 fn a_halt_is_told_and_is_over_with_a_new_token() {
     let mut bench = Bench::new();

@@ -12,11 +12,12 @@ const NEWS: &str = "SELECT id, received_at, body FROM event INDEXED BY event_new
        AND id > ?1
      ORDER BY id LIMIT ?2";
 
-const OLDEST: &str = "SELECT min(coalesce(
-       (SELECT received_at FROM event WHERE id = job.event),
-       (SELECT created_at FROM outbox WHERE id = job.outbox)))
-     FROM job WHERE id IN (SELECT id FROM job WHERE queue = ?1 AND priority = ?2
-       AND due IS NOT NULL ORDER BY due LIMIT ?3)";
+const OLDEST: &str = concat!(
+    "SELECT min(",
+    job_waits_since!(),
+    ") FROM job WHERE id IN (SELECT id FROM job WHERE queue = ?1 AND priority = ?2
+       AND due IS NOT NULL ORDER BY due LIMIT ?3)"
+);
 
 /// What is to be told to ALERT_URL.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,6 +3,9 @@
 use super::super::filing::Place;
 use super::*;
 
+/// Of what is due in a queue so many are looked at for the oldest.
+const DUE_LOOKED_AT: usize = 100;
+
 impl Tx<'_> {
     /// Adds a job at the end of its lane: due then when the lane is empty, else when
     /// those before it are through.
@@ -303,20 +306,18 @@ impl Tx<'_> {
                                  WHERE queue = job.queue AND lane = job.lane AND job = job.id))";
         let open = self.row(open, params![queue], |row| row.get(0))?;
         // Jobs have their ids in the order in which they came, so that the index of what is due
-        // tells which is the oldest, without a look at each.
+        // tells which is the oldest, without a look at each. Those done again waited for less
+        // than their ids say: beside them are those that are due first.
         let first = "SELECT count(*), min(id) FROM job WHERE queue = ?1 AND due IS NOT NULL";
         let first = self.row(first, params![queue], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let (lanes, first): (i64, Option<JobId>) = first.unwrap_or((0, None));
-        let since = "SELECT coalesce(
-               (SELECT received_at FROM event WHERE id = job.event),
-               (SELECT created_at FROM outbox WHERE id = job.outbox),
-               (SELECT created_at FROM media WHERE id = job.media))
-             FROM job WHERE id = ?1";
-        let oldest = self.row(since, params![first], |row| row.get(0))?;
+        let since = concat!("SELECT ", job_waits_since!(), " FROM job WHERE id = ?1");
+        let first: Option<Option<i64>> = self.row(since, params![first], |row| row.get(0))?;
+        let due_first = self.oldest_of(queue, DUE_LOOKED_AT)?;
         Ok(Depth {
             open: open.unwrap_or(0),
             lanes,
-            oldest: oldest.flatten(),
+            oldest: [first.flatten(), due_first].into_iter().flatten().min(),
         })
     }
 
