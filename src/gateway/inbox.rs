@@ -263,7 +263,7 @@ pub fn replay(tx: &Tx<'_>, now: i64, id: EventId) -> Result<Replayed> {
     let jobs = tx.deliveries(id)?;
     if jobs.is_empty() {
         let bot = tx.queue(QueueKind::Deliver, BOT)?;
-        tx.push_job(bot, lane, Some(id), None, Priority::Reply, now)?;
+        tx.push_again(bot, lane, id, now)?;
         return Ok(Replayed::Again);
     }
     let ended = |job: &Job| matches!(job.state, JobState::Done | JobState::Dead);

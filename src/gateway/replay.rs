@@ -5,7 +5,6 @@
 
 use super::operator::resolve;
 use crate::config::Selection;
-use crate::policy::priority::Priority;
 use crate::store::rows::*;
 use crate::store::{Result, Tx};
 
@@ -151,7 +150,7 @@ pub fn never_got(
         step.found += 1;
         if let Mode::Act(now) = mode {
             let lane = resolve(tx, event.conversation)?;
-            tx.push_job(consumer, lane, Some(event.id), None, Priority::Reply, now)?;
+            tx.push_again(consumer, lane, event.id, now)?;
         }
     }
     Ok(step)

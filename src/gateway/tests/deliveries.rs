@@ -154,6 +154,21 @@ fn what_is_replayed_is_tried_for_as_long_as_if_it_had_just_come() {
     let first = bench.deliveries().remove(0);
     let reason = "no".into();
     bench.delivered(&first, &Outcome::Dead { reason });
+    check_replayed_for_long(bench);
+}
+
+#[test]
+fn so_is_what_was_never_handed_over_before() {
+    let mut bench = Bench::new();
+    bench.receive(&format!(
+        r#"{{"entry":[{{"id":"1","changes":[{{"field":"messages","value":{{"metadata":{{"phone_number_id":"{NUMBER}"}},"statuses":[{{"id":"wamid.other","status":"sent","timestamp":"1790000000","recipient_id":"{ANN}"}}]}}}}]}}]}}"#
+    ));
+    assert!(bench.deliveries().is_empty(), "statuses are not wanted");
+    check_replayed_for_long(bench);
+}
+
+/// Of a bench with one event that nobody waits for.
+fn check_replayed_for_long(mut bench: Bench) {
     let age = bench.limits.delivery_age_max_ms;
     bench.now += 3 * age;
     let now = bench.now;

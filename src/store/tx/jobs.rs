@@ -158,6 +158,22 @@ impl Tx<'_> {
         self.wake_lane(job.queue, job.lane, now)
     }
 
+    /// Adds a job for an event that came before and is handed over as if it had just come.
+    pub fn push_again(
+        &self,
+        queue: QueueId,
+        lane: ConversationId,
+        event: EventId,
+        now: i64,
+    ) -> Result<()> {
+        let id = self.push_job(queue, lane, Some(event), None, Priority::Reply, now)?;
+        self.execute(
+            "UPDATE job SET reopened_at = ?2 WHERE id = ?1",
+            params![id, now],
+        )?;
+        Ok(())
+    }
+
     /// An ended job is to be done again, in the place it had in its lane (which
     /// may have become part of another since), and with it all that it was handed
     /// over with. No other will join them.
