@@ -3,9 +3,8 @@
 use super::*;
 use crate::policy::standing::{Quality, Standing, Throughput};
 
-/// Ids of people that are looked at for one who has said something. When none of these
-/// has, it is not known how the number is shown.
-const LOOKED_AT: i64 = 100;
+/// Conversations of late that are looked at for one of a number's.
+const LOOKED_AT: usize = 100;
 
 impl Tx<'_> {
     /// What was told of a number, named by the digits it is shown by, and when.
@@ -39,16 +38,21 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// An event that was said to a number or by it, of one of its conversations: it
+    /// An event that was said to a number or by it, of whichever conversation: it
     /// tells how the number is shown.
     pub fn any_event_of_number(&self, number: &str) -> Result<Option<Event>> {
-        let sql = "SELECT conversation FROM alias WHERE number = ?1 LIMIT ?2";
-        let some = self.rows(sql, params![number, LOOKED_AT], |row| row.get(0))?;
-        for conversation in some {
-            if let Some(last) = self.talk(conversation)?.last_event
-                && let Some(event) = self.event(last)?
-            {
-                return Ok(Some(event));
+        let sql = "SELECT event.id FROM alias
+                   JOIN conversation ON conversation.id = alias.conversation
+                   JOIN event ON event.id = conversation.last_event
+                   WHERE alias.number = ?1 LIMIT 1";
+        if let Some(filed) = self.row(sql, params![number], |row| row.get(0))? {
+            return self.event(filed);
+        }
+        // Nobody's yet: it is among those that are not filed.
+        for word in self.last_events(EventId::MAX, 0, LOOKED_AT)? {
+            let names = self.conversation_names(word.conversation)?;
+            if names.is_some_and(|(of, ..)| of == number) {
+                return self.event(word.id);
             }
         }
         Ok(None)
