@@ -43,9 +43,10 @@ impl Gateway {
         let mut received = Received::default();
         let mut told = ("", "");
         for event in events {
-            // First: its party may be one of these people.
+            // First: its party may be one of these people. Mostly it is the only one.
             let written_to = event.echoes.iter().map(|echo| &echo.ids);
-            for ids in event.links.iter().chain(written_to) {
+            let others = event.links.iter().chain(written_to);
+            for ids in others.filter(|ids| !event.party.is_user(ids)) {
                 self.person(tx, now, &event.number, ids)?;
             }
             let conversation = self.conversation(tx, now, &event.number, &event.party)?;

@@ -80,6 +80,13 @@ pub enum Party {
     Account(String),
 }
 
+impl Party {
+    /// Whether it is a person named by these ids, in this order.
+    pub fn is_user(&self, ids: &[String]) -> bool {
+        matches!(self, Party::User(own) if own == ids)
+    }
+}
+
 /// What a status says about a message of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusFacts {
