@@ -45,6 +45,11 @@ impl Stage {
             &body.to_string(),
         )
     }
+
+    fn has_queued_nothing(&self) {
+        let rows = self.place.setup.json(&["outbox", "list", "--json"]);
+        assert!(rows.is_empty(), "{rows:?}");
+    }
 }
 
 #[test]
@@ -78,13 +83,7 @@ fn who_bears_no_key_gets_graphs_401_and_nothing_is_stored() {
         assert_eq!((answer.status, &body["error"]["code"]), (401, &json!(190)));
         assert_eq!(body["error"]["type"], "OAuthException");
     }
-    assert!(
-        stage
-            .place
-            .setup
-            .json(&["outbox", "list", "--json"])
-            .is_empty()
-    );
+    stage.has_queued_nothing();
     // The API is not on the webhook's listener, nor the webhook on the API's.
     assert_eq!(
         stage
@@ -197,13 +196,7 @@ fn bad_requests_are_refused_in_graphs_envelope() {
         assert_eq!(status, expected, "{method} {path}: {answer}");
         assert!(answer["error"]["code"].is_i64(), "{answer}");
     }
-    assert!(
-        stage
-            .place
-            .setup
-            .json(&["outbox", "list", "--json"])
-            .is_empty()
-    );
+    stage.has_queued_nothing();
 }
 
 #[test]

@@ -151,12 +151,7 @@ fn a_message_whose_call_is_under_way_is_not_retried_beside_it() {
 /// `sent` came after `failed`, and the retry was never made.
 #[test]
 fn what_comes_late_about_a_failed_try_does_not_settle_the_next_one() {
-    let mut bench = Bench::new();
-    bench.queue(ANN, 1);
-    let first = bench.sends().remove(0);
-    bench.sent(&first, &accepted("w1"));
-    bench.status(&first, "w1", "failed", true);
-    assert_eq!(steer(&mut bench, outbox::retry), Steered::Done);
+    let (mut bench, first) = to_be_retried();
     bench.status(&first, "w1", "sent", true);
     assert_eq!(row(&bench, 1).state, SendState::Queued);
     let again = bench.sends().remove(0);
@@ -166,14 +161,20 @@ fn what_comes_late_about_a_failed_try_does_not_settle_the_next_one() {
     assert_eq!(row(&bench, 1).state, SendState::Delivered);
 }
 
-/// A message that failed as `w1` and is out as `w2`.
-fn retried() -> (Bench, Sending) {
+/// A message that failed as `w1`, and that try.
+fn to_be_retried() -> (Bench, Sending) {
     let mut bench = Bench::new();
     bench.queue(ANN, 1);
     let first = bench.sends().remove(0);
     bench.sent(&first, &accepted("w1"));
     bench.status(&first, "w1", "failed", true);
     assert_eq!(steer(&mut bench, outbox::retry), Steered::Done);
+    (bench, first)
+}
+
+/// A message that failed as `w1` and is out as `w2`.
+fn retried() -> (Bench, Sending) {
+    let (mut bench, _) = to_be_retried();
     let again = bench.sends().remove(0);
     bench.sent(&again, &accepted("w2"));
     (bench, again)
